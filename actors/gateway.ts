@@ -1,0 +1,398 @@
+/**
+ * What a gateway offers to its users: the interface that api/ serves and that start_gateway.ts implements.
+ *
+ * Addresses are text ("192.0.2.1", "2001:db8::1"), keys of devices are numbers in host order (mark values), SPIs and
+ * marks are numbers, secret keys are "0x" and hex digits. Names are those of iproute2's JSON output.
+ */
+import type { DropName, XfrmMib } from "../datapath/drop_reason.ts";
+import type { Result } from "./control/kernel_error.ts";
+
+/** A namespace: a name under /run/netns, "pid:N", or "self" (the daemon's own). */
+export type NetnsRef = string;
+
+// ---- links ---------------------------------------------------------------------------------------------------
+
+/** IFLA_VTI_* of a request; an absent attribute is 0, except fwmark at changelink, which keeps its value. */
+export interface VtiInfoData {
+  readonly local?: string;
+  readonly remote?: string;
+  readonly ikey?: number;
+  readonly okey?: number;
+  /** Name of the device to bind to, in the underlay namespace. */
+  readonly link?: string;
+  readonly fwmark?: number;
+}
+
+export interface LinkRequest {
+  /** Absent: the lowest free vti%d. */
+  readonly ifname?: string;
+  readonly mtu?: number;
+  readonly up?: boolean;
+  readonly linkinfo: { readonly info_kind: "vti"; readonly info_data?: VtiInfoData };
+}
+
+/** A change: what `ip link set` can say of a vti. */
+export interface LinkChange {
+  readonly ifname?: string;
+  readonly mtu?: number;
+  readonly up?: boolean;
+  readonly linkinfo?: { readonly info_kind: "vti"; readonly info_data?: VtiInfoData };
+}
+
+export interface LinkStats {
+  readonly rx: {
+    readonly bytes: number;
+    readonly packets: number;
+    readonly errors: number;
+    readonly dropped: number;
+    readonly over_errors: number;
+    readonly multicast: number;
+  };
+  readonly tx: {
+    readonly bytes: number;
+    readonly packets: number;
+    readonly errors: number;
+    readonly dropped: number;
+    readonly carrier_errors: number;
+    readonly collisions: number;
+    readonly aborted_errors: number;
+  };
+}
+
+/** What `ip -d -s -j link show` prints of a vti, and the drops by cause. */
+export interface LinkInfo {
+  readonly ifindex: number;
+  readonly link: string | null;
+  readonly ifname: string;
+  readonly flags: readonly string[];
+  readonly mtu: number;
+  readonly qdisc: string;
+  readonly operstate: string;
+  readonly linkmode: string;
+  readonly group: string;
+  readonly txqlen: number;
+  readonly link_type: "ipip";
+  readonly address: string;
+  readonly link_pointtopoint?: true;
+  readonly broadcast: string;
+  readonly permaddr?: string;
+  readonly promiscuity: number;
+  readonly allmulti: number;
+  readonly min_mtu: number;
+  readonly max_mtu: number;
+  readonly linkinfo: {
+    readonly info_kind: "vti";
+    readonly info_data: {
+      readonly remote: string;
+      readonly local: string;
+      readonly link?: string;
+      /** Dotted quad, as iproute2 prints keys. */
+      readonly ikey?: string;
+      readonly okey?: string;
+      /** "0x1", as iproute2 prints it. */
+      readonly fwmark?: string;
+    };
+  };
+  readonly inet6_addr_gen_mode?: string;
+  readonly num_tx_queues: number;
+  readonly num_rx_queues: number;
+  readonly gso_max_size: number;
+  readonly gso_max_segs: number;
+  readonly tso_max_size: number;
+  readonly tso_max_segs: number;
+  readonly gro_max_size: number;
+  readonly stats64: LinkStats;
+  /** Packets refused, by cause; only causes that occurred. */
+  readonly drops: Readonly<Partial<Record<DropName, number>>>;
+}
+
+// ---- xfrm ----------------------------------------------------------------------------------------------------
+
+export interface XfrmMark {
+  readonly value: number;
+  readonly mask: number;
+}
+
+export interface XfrmSelectorInfo {
+  /** Address and prefix, "10.0.0.0/8"; "0.0.0.0/0" or "::/0" is any. */
+  readonly src: string;
+  readonly dst: string;
+  /** IP protocol number, 0 any. */
+  readonly proto: number;
+  readonly sport: number;
+  readonly sport_mask: number;
+  readonly dport: number;
+  readonly dport_mask: number;
+  /** Interface name, absent any. */
+  readonly dev?: string;
+}
+
+/** Byte and packet limits, absent infinite; times in seconds, absent or 0 off. */
+export interface XfrmLimits {
+  readonly byte_soft?: number;
+  readonly byte_hard?: number;
+  readonly packet_soft?: number;
+  readonly packet_hard?: number;
+  readonly time_soft?: number;
+  readonly time_hard?: number;
+  readonly time_use_soft?: number;
+  readonly time_use_hard?: number;
+}
+
+export type XfrmProto = "esp" | "ah" | "comp";
+export type XfrmMode = "transport" | "tunnel" | "ro" | "in_trigger" | "beet";
+export const XFRM_STATE_FLAGS = [
+  "noecn",
+  "decap-dscp",
+  "nopmtudisc",
+  "wildrecv",
+  "icmp",
+  "af-unspec",
+  "align4",
+  "esn",
+] as const;
+export type XfrmStateFlag = (typeof XFRM_STATE_FLAGS)[number];
+export const XFRM_STATE_EXTRA_FLAGS = ["dont-encap-dscp", "oseq-may-wrap"] as const;
+export type XfrmStateExtraFlag = (typeof XFRM_STATE_EXTRA_FLAGS)[number];
+
+/** What names an SA (its mark too). */
+export interface XfrmStateId {
+  readonly src: string;
+  readonly dst: string;
+  readonly proto: XfrmProto;
+  readonly spi: number;
+  readonly mark?: XfrmMark;
+}
+
+export interface XfrmStateRequest extends XfrmStateId {
+  readonly reqid?: number;
+  /** iproute2's default is transport, which a vti does not take. */
+  readonly mode?: XfrmMode;
+  readonly replay_window?: number;
+  readonly replay_seq?: number;
+  readonly replay_oseq?: number;
+  readonly replay_seq_hi?: number;
+  readonly replay_oseq_hi?: number;
+  readonly flags?: readonly XfrmStateFlag[];
+  readonly extra_flags?: readonly XfrmStateExtraFlag[];
+  readonly aead?: { readonly name: string; readonly key: string; readonly icv_bits: number };
+  readonly enc?: { readonly name: string; readonly key: string };
+  /** Absent trunc_bits: the algorithm's default. */
+  readonly auth?: { readonly name: string; readonly key: string; readonly trunc_bits?: number };
+  readonly comp?: { readonly name: string };
+  readonly encap?: {
+    readonly type: "espinudp" | "espinudp-nonike";
+    readonly sport: number;
+    readonly dport: number;
+    readonly oaddr: string;
+  };
+  readonly sel?: XfrmSelectorInfo;
+  readonly limits?: XfrmLimits;
+  readonly output_mark?: XfrmMark;
+  readonly seq?: number;
+  readonly tfcpad?: number;
+  readonly if_id?: number;
+}
+
+/** An SA as listed. Keys are "<<Keys hidden>>" unless they were asked for. */
+export interface XfrmStateInfo
+  extends Required<Pick<XfrmStateRequest, "src" | "dst" | "proto" | "spi" | "reqid" | "mode">> {
+  readonly mark?: XfrmMark;
+  readonly replay_window: number;
+  readonly flags: readonly XfrmStateFlag[];
+  readonly extra_flags: readonly XfrmStateExtraFlag[];
+  readonly aead?: {
+    readonly name: string;
+    readonly key: string;
+    readonly key_bits: number;
+    readonly icv_bits: number;
+  };
+  readonly enc?: { readonly name: string; readonly key: string; readonly key_bits: number };
+  readonly auth?: {
+    readonly name: string;
+    readonly key: string;
+    readonly key_bits: number;
+    readonly trunc_bits: number;
+  };
+  readonly comp?: { readonly name: string };
+  readonly encap?: XfrmStateRequest["encap"];
+  readonly sel: XfrmSelectorInfo | null;
+  readonly output_mark?: XfrmMark;
+  readonly tfcpad?: number;
+  readonly if_id?: number;
+  readonly seq: number;
+  readonly limits: XfrmLimits;
+  readonly replay: {
+    readonly kind: "legacy" | "bitmap" | "esn";
+    readonly seq: number;
+    readonly oseq: number;
+    readonly seq_hi: number;
+    readonly oseq_hi: number;
+    /** 32-bit words, lowest first, as XFRMA_REPLAY_ESN_VAL has them. */
+    readonly bitmap: readonly number[];
+  };
+  readonly lifetime: {
+    readonly bytes: number;
+    readonly packets: number;
+    /** Seconds since 1970; 0 never. */
+    readonly add_time: number;
+    readonly use_time: number;
+  };
+  readonly stats: { readonly replay_window: number; readonly replay: number; readonly failed: number };
+}
+
+export type PolicyDir = "in" | "out" | "fwd";
+export interface XfrmTemplateInfo {
+  readonly src?: string;
+  readonly dst?: string;
+  readonly proto: XfrmProto;
+  readonly spi?: number;
+  readonly reqid?: number;
+  readonly mode?: XfrmMode;
+  readonly level?: "required" | "use";
+}
+
+/** What names a policy: the selector, or its index. */
+export interface XfrmPolicyId {
+  readonly sel?: XfrmSelectorInfo;
+  readonly index?: number;
+  readonly dir: PolicyDir;
+  readonly mark?: XfrmMark;
+  readonly ptype?: "main" | "sub";
+  readonly if_id?: number;
+}
+
+export interface XfrmPolicyRequest extends XfrmPolicyId {
+  readonly sel: XfrmSelectorInfo;
+  readonly action?: "allow" | "block";
+  readonly priority?: number;
+  readonly flags?: readonly ("localok" | "icmp")[];
+  readonly limits?: XfrmLimits;
+  readonly tmpl?: readonly XfrmTemplateInfo[];
+}
+
+export interface XfrmPolicyInfo {
+  readonly sel: XfrmSelectorInfo;
+  readonly dir: PolicyDir;
+  readonly action: "allow" | "block";
+  readonly index: number;
+  readonly priority: number;
+  readonly ptype: "main" | "sub";
+  readonly flags: readonly ("localok" | "icmp")[];
+  readonly mark?: XfrmMark;
+  readonly if_id?: number;
+  readonly tmpl: readonly Required<XfrmTemplateInfo>[];
+  readonly limits: XfrmLimits;
+  readonly lifetime: {
+    readonly bytes: number;
+    readonly packets: number;
+    readonly add_time: number;
+    readonly use_time: number;
+  };
+}
+
+export interface XfrmStateFilter {
+  readonly src?: string;
+  readonly dst?: string;
+  readonly proto?: XfrmProto;
+  readonly spi?: number;
+  readonly mode?: XfrmMode;
+  readonly reqid?: number;
+}
+
+export interface AllocSpiRequest extends Omit<XfrmStateId, "spi"> {
+  readonly mode?: XfrmMode;
+  readonly reqid?: number;
+  readonly seq?: number;
+  readonly min?: number;
+  readonly max?: number;
+}
+
+// ---- the whole -----------------------------------------------------------------------------------------------
+
+export interface NetnsInfo {
+  /** Name under /run/netns where it has one, else "self" or "pid:N" as asked for. */
+  readonly name: string;
+  /** Inode of the namespace: what it really is. */
+  readonly inode: number;
+  readonly links: number;
+  readonly states: number;
+  readonly policies: number;
+}
+
+export interface WorkerInfo {
+  readonly id: number;
+  readonly actors: readonly string[];
+  readonly restarts: number;
+  readonly state: string;
+}
+
+export interface GatewayHealth {
+  readonly ready: boolean;
+  readonly placement: "packed" | "isolated";
+  readonly crypto: "ipsec-mb" | "libcrypto" | "noble";
+  readonly workers: readonly WorkerInfo[];
+  readonly uptime_seconds: number;
+}
+
+/** Something that happened, as `ip monitor` and `ip xfrm monitor` would tell it. */
+export interface GatewayEvent {
+  readonly id: number;
+  /** Seconds since 1970, with fraction. */
+  readonly time: number;
+  readonly netns: string;
+  readonly kind:
+    | "newlink"
+    | "dellink"
+    | "newsa"
+    | "updsa"
+    | "delsa"
+    | "flushsa"
+    | "newpolicy"
+    | "updpolicy"
+    | "delpolicy"
+    | "flushpolicy"
+    | "expire"
+    | "worker";
+  readonly body: unknown;
+}
+
+export interface Gateway {
+  listNetns(): Promise<NetnsInfo[]>;
+  getNetns(ns: NetnsRef): Promise<Result<NetnsInfo>>;
+  /** Creates the namespace under /run/netns when it is not there (`ip netns add`), and starts serving it. */
+  newNetns(name: string): Promise<Result<NetnsInfo>>;
+  /** exit_batch: removes every device, state and policy of the namespace, then its name under /run/netns. */
+  delNetns(name: string): Promise<Result<void>>;
+
+  listLinks(ns: NetnsRef): Promise<Result<LinkInfo[]>>;
+  getLink(ns: NetnsRef, ifname: string): Promise<Result<LinkInfo>>;
+  newlink(ns: NetnsRef, request: LinkRequest): Promise<Result<LinkInfo>>;
+  /** replace: full replacement, as the kernel's message; else read-modify-write, as iproute2. */
+  changelink(ns: NetnsRef, ifname: string, change: LinkChange, replace: boolean): Promise<Result<LinkInfo>>;
+  dellink(ns: NetnsRef, ifname: string): Promise<Result<void>>;
+
+  listStates(ns: NetnsRef, filter: XfrmStateFilter, keys: boolean): Promise<Result<XfrmStateInfo[]>>;
+  getState(ns: NetnsRef, id: XfrmStateId, keys: boolean): Promise<Result<XfrmStateInfo>>;
+  newState(ns: NetnsRef, request: XfrmStateRequest): Promise<Result<XfrmStateInfo>>;
+  updState(ns: NetnsRef, request: XfrmStateRequest): Promise<Result<XfrmStateInfo>>;
+  delState(ns: NetnsRef, id: XfrmStateId): Promise<Result<void>>;
+  /** Removes the states that match; returns how many. */
+  flushStates(ns: NetnsRef, filter: XfrmStateFilter): Promise<Result<number>>;
+  allocSpi(ns: NetnsRef, request: AllocSpiRequest): Promise<Result<XfrmStateInfo>>;
+
+  listPolicies(ns: NetnsRef): Promise<Result<XfrmPolicyInfo[]>>;
+  getPolicy(ns: NetnsRef, id: XfrmPolicyId): Promise<Result<XfrmPolicyInfo>>;
+  newPolicy(ns: NetnsRef, request: XfrmPolicyRequest): Promise<Result<XfrmPolicyInfo>>;
+  updPolicy(ns: NetnsRef, request: XfrmPolicyRequest): Promise<Result<XfrmPolicyInfo>>;
+  delPolicy(ns: NetnsRef, id: XfrmPolicyId): Promise<Result<void>>;
+  flushPolicies(ns: NetnsRef, ptype: "main" | "sub"): Promise<Result<number>>;
+
+  /** Counters of /proc/net/xfrm_stat. */
+  xfrmStat(ns: NetnsRef): Promise<Result<Record<XfrmMib, number>>>;
+  health(): GatewayHealth;
+  /** Events with a larger id than `after`, as they come, until the signal aborts. */
+  events(after: number, signal: AbortSignal): AsyncIterable<GatewayEvent>;
+  /** Closes every device and socket and ends the workers. */
+  close(): Promise<void>;
+}
