@@ -1,0 +1,179 @@
+import assert from "node:assert/strict";
+import type { LinkRequest } from "../gateway.ts";
+import { type ControlTunnel, IpTunnelNet } from "./ip_tunnel.ts";
+import { fail, ok } from "./kernel_error.ts";
+import { vtiChangelink, vtiDellink, type VtiDevices, vtiFillInfo, vtiNewlink } from "./vti_link_ops.ts";
+
+/** A namespace with eth0 (1500), d0 (1500) and a route to 192.0.2.0/24 by eth0. */
+class Devices implements VtiDevices {
+  readonly names = new Map<string, number>([["lo", 1], ["eth0", 2], ["d0", 3]]);
+  next = 10;
+  routed = true;
+  ifindexOf(ifname: string) {
+    return this.names.get(ifname) ?? null;
+  }
+  ifnameOf(ifindex: number) {
+    return [...this.names].find(([, i]) => i === ifindex)?.[0] ?? null;
+  }
+  register(ifname: string) {
+    if (this.names.has(ifname)) return fail("EEXIST", "taken");
+    const ifindex = this.next++;
+    this.names.set(ifname, ifindex);
+    return ok({ ifindex, actor: ifindex });
+  }
+  unregister(tunnel: ControlTunnel) {
+    this.names.delete(tunnel.ifname);
+  }
+  setMtu(tunnel: ControlTunnel, mtu: number) {
+    tunnel.mtu = mtu;
+    return ok(undefined);
+  }
+  setUp(tunnel: ControlTunnel, up: boolean) {
+    tunnel.up = up;
+    return ok(undefined);
+  }
+  rename(tunnel: ControlTunnel, ifname: string) {
+    this.names.delete(tunnel.ifname);
+    this.names.set(ifname, tunnel.ifindex);
+    return ok(undefined);
+  }
+  setAddress() {}
+  routeDeviceMtu() {
+    return this.routed ? 1500 : null;
+  }
+  deviceMtu() {
+    return 3000;
+  }
+}
+
+function make() {
+  const net = new IpTunnelNet();
+  const devices = new Devices();
+  const add = (ifname: string | undefined, info_data: Record<string, string | number>, mtu?: number) => {
+    const request: LinkRequest = {
+      ...(ifname === undefined ? {} : { ifname }),
+      ...(mtu === undefined ? {} : { mtu }),
+      linkinfo: { info_kind: "vti", info_data },
+    };
+    return vtiNewlink(net, request, devices);
+  };
+  const change = (ifname: string, info_data: Record<string, string | number>, replace = false) =>
+    vtiChangelink(net, ifname, { linkinfo: { info_kind: "vti", info_data } }, replace, devices);
+  return { net, devices, add, change };
+}
+
+const LR = { local: "192.0.2.2", remote: "192.0.2.1" };
+const errno = (r: { ok: boolean; error?: { errno: string } }) => r.ok ? "" : r.error?.errno;
+
+Deno.test("vtiNewlink() refuses the endpoints of another tunnel whatever the keys", () => {
+  const { add } = make();
+  assert.equal(errno(add("vti1", { ...LR, ikey: 7, okey: 7 })), "");
+  assert.equal(errno(add("vti1", { ...LR, ikey: 7 })), "EEXIST");
+  assert.equal(errno(add("vti2", { ...LR, ikey: 8, okey: 8 })), "EEXIST");
+  assert.equal(errno(add("vti2", { ...LR, link: "eth0" })), "");
+  assert.equal(errno(add("vti4", { ikey: 7 })), "EEXIST", "ip_vti0 has neither end");
+  assert.equal(errno(add("vti5", { local: "192.0.2.2" })), "");
+  assert.equal(errno(add("vti6", { remote: "192.0.2.1" })), "");
+});
+
+Deno.test("vtiNewlink() names the attribute that is wrong", () => {
+  const { add } = make();
+  const wrong = add("vti1", { local: "192.0.2.256" });
+  assert.ok(!wrong.ok && wrong.error.attribute === "linkinfo.info_data.local");
+  const device = add("vti1", { ...LR, link: "eth9" });
+  assert.ok(
+    !device.ok && device.error.errno === "ENODEV" && device.error.attribute === "linkinfo.info_data.link",
+  );
+  for (const name of ["", "a/b", "a b", "0123456789abcdef", ".."]) {
+    assert.equal(errno(add(name, LR)), "EINVAL", name);
+  }
+});
+
+Deno.test("vtiNewlink() takes the lowest free number of the template", () => {
+  const { add } = make();
+  const first = add(undefined, LR), second = add(undefined, { local: "192.0.2.3" });
+  assert.ok(first.ok && first.value.ifname === "vti0");
+  assert.ok(second.ok && second.value.ifname === "vti1");
+});
+
+Deno.test("vtiNewlink() guesses the MTU and clamps a given one", () => {
+  const { add, devices } = make();
+  const mtu = (r: ReturnType<typeof add>) => r.ok ? r.value.mtu : r.error.errno;
+  assert.equal(mtu(add("a", LR)), 1480);
+  devices.routed = false;
+  assert.equal(mtu(add("b", { local: "192.0.2.9" })), 1480);
+  assert.equal(mtu(add("c", { local: "192.0.2.10", link: "d0" })), 2980);
+  assert.equal(mtu(add("d", { local: "192.0.2.11" }, 67)), 68);
+  assert.equal(mtu(add("e", { local: "192.0.2.12" }, 65536)), 65515);
+});
+
+Deno.test("vtiChangelink() keeps the kind of the device", () => {
+  const { add, change } = make();
+  add("vti1", { ...LR, ikey: 7, okey: 7 });
+  assert.equal(errno(change("vti1", { remote: "any" })), "EINVAL");
+  assert.equal(errno(change("vti1", { ikey: 9 })), "", "keys may change");
+  assert.equal(errno(change("vti1", { local: "any" })), "", "local may go to any");
+  assert.equal(errno(change("vti1", { remote: "192.0.2.77" })), "");
+  add("vti5", { local: "192.0.2.3" });
+  assert.equal(errno(change("vti5", { remote: "192.0.2.70" })), "EINVAL");
+  assert.equal(errno(change("vti5", { local: "192.0.2.4" })), "");
+  add("vti6", { local: "192.0.2.2", remote: "224.0.0.1" });
+  assert.equal(errno(change("vti6", { local: "192.0.2.9" })), "EINVAL", "a multicast remote is POINTOPOINT");
+});
+
+Deno.test("vtiChangelink() refuses the ends of another tunnel before it looks at the kind", () => {
+  const { add, change } = make();
+  add("vti1", LR);
+  add("vti2", { local: "192.0.2.2" });
+  assert.equal(errno(change("vti1", { remote: "any" })), "EEXIST");
+  assert.equal(errno(change("vti9", LR)), "ENODEV");
+});
+
+Deno.test("vtiChangelink() replaces in full but keeps fwmark", () => {
+  const { add, change } = make();
+  add("vti1", { ...LR, ikey: 7, okey: 7, fwmark: 5 });
+  const changed = change("vti1", LR, true);
+  assert.ok(changed.ok);
+  assert.deepEqual([changed.value.parms.iKey, changed.value.parms.oKey, changed.value.parms.fwmark], [
+    0,
+    0,
+    5,
+  ]);
+});
+
+Deno.test("vtiChangelink() refuses an MTU out of range that newlink would clamp", () => {
+  const { net, devices, add } = make();
+  add("vti1", LR);
+  for (const mtu of [67, 65516]) {
+    assert.equal(errno(vtiChangelink(net, "vti1", { mtu }, false, devices)), "EINVAL");
+  }
+  for (const mtu of [68, 65515]) assert.equal(errno(vtiChangelink(net, "vti1", { mtu }, false, devices)), "");
+});
+
+Deno.test("vtiDellink() removes the device, and does nothing to ip_vti0", () => {
+  const { net, devices, add } = make();
+  add("vti1", LR);
+  assert.equal(errno(vtiDellink(net, "vti1", devices)), "");
+  assert.equal(devices.names.has("vti1"), false);
+  assert.equal(errno(vtiDellink(net, "vti1", devices)), "ENODEV");
+  assert.equal(errno(vtiDellink(net, "ip_vti0", devices)), "");
+});
+
+Deno.test("vtiFillInfo() prints a bound tunnel as iproute2 does", () => {
+  const { add, change } = make();
+  const made = add("vti6", { ...LR, ikey: 7, okey: 7, link: "d0", fwmark: 1 });
+  assert.ok(made.ok);
+  change("vti6", { local: "any" });
+  const stats = {} as Parameters<typeof vtiFillInfo>[3];
+  const info = vtiFillInfo(made.value, "d0", 1000, stats, {});
+  assert.deepEqual(info.flags, ["POINTOPOINT", "NOARP"]);
+  assert.equal(info.permaddr, "192.0.2.2");
+  assert.deepEqual(info.linkinfo.info_data, {
+    remote: "192.0.2.1",
+    local: "any",
+    link: "d0",
+    ikey: "0.0.0.7",
+    okey: "0.0.0.7",
+    fwmark: "0x1",
+  });
+});
