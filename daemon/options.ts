@@ -1,0 +1,82 @@
+/** The daemon's command line. */
+import { parseArgs } from "node:util";
+
+export interface DaemonOptions {
+  readonly config?: string;
+  readonly placement: "auto" | "packed" | "isolated";
+  readonly stateDir: string;
+  readonly runDir: string;
+  readonly listen: { readonly hostname: string; readonly port: number };
+  readonly crypto: "auto" | "ipsec-mb" | "libcrypto" | "noble";
+}
+
+export const USAGE = `vti-gateway: Linux ip_vti (route-based IPsec) in user space
+
+Usage: deno run -A mod.ts [run] [OPTIONS]      start the daemon
+       deno run -A mod.ts demo                 two namespaces, a tunnel, a transfer; cleans up
+       deno run -A mod.ts doctor               what this host has and lacks
+       deno run -A mod.ts [-d] [-j] [-s] [-n NETNS] link|tunnel|xfrm|netns|monitor ...
+                                               the client, in iproute2's words; see "link help", "xfrm state help"
+
+Options of run:
+  --config FILE        TOML file of links, states, policies and namespaces; SIGHUP reads it again
+  --placement P        auto (default), packed, isolated: how actors are spread over threads
+  --crypto C           auto (default), ipsec-mb, libcrypto, noble
+  --listen HOST:PORT   loopback address of the HTTP API (default 127.0.0.1:8470; port 0 takes a free one)
+  --run-dir DIR        socket and token (default /run/vti-gateway)
+  --state-dir DIR      what outlives the daemon (default /var/lib/vti-gateway)
+  --help               this text
+`;
+
+const PLACEMENTS = ["auto", "packed", "isolated"] as const;
+const CRYPTO = ["auto", "ipsec-mb", "libcrypto", "noble"] as const;
+
+/** Reads the words behind `run`. Returns the options, or one sentence that says which word is wrong. */
+export function parseDaemonOptions(args: readonly string[]): DaemonOptions | { readonly wrong: string } {
+  let values;
+  try {
+    ({ values } = parseArgs({
+      args: [...args],
+      strict: true,
+      options: {
+        config: { type: "string" },
+        placement: { type: "string", default: "auto" },
+        "state-dir": { type: "string", default: "/var/lib/vti-gateway" },
+        "run-dir": { type: "string", default: "/run/vti-gateway" },
+        listen: { type: "string", default: "127.0.0.1:8470" },
+        crypto: { type: "string", default: "auto" },
+      },
+    }));
+  } catch (error) {
+    return { wrong: (error as Error).message };
+  }
+  const placement = PLACEMENTS.find((p) => p === values.placement);
+  if (placement === undefined) return { wrong: expected("--placement", values.placement, PLACEMENTS) };
+  const crypto = CRYPTO.find((c) => c === values.crypto);
+  if (crypto === undefined) return { wrong: expected("--crypto", values.crypto, CRYPTO) };
+  const listen = parseListen(values.listen);
+  if (listen === null) {
+    return {
+      wrong: `Cannot read --listen "${values.listen}": expected HOST:PORT, for example 127.0.0.1:8470`,
+    };
+  }
+  return {
+    placement,
+    crypto,
+    listen,
+    stateDir: values["state-dir"],
+    runDir: values["run-dir"],
+    ...(values.config === undefined ? {} : { config: values.config }),
+  };
+}
+
+function expected(option: string, got: string, among: readonly string[]): string {
+  return `Cannot read ${option} "${got}": expected ${among.join(", ")}`;
+}
+
+function parseListen(text: string): { hostname: string; port: number } | null {
+  const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:\s]+)):(\d{1,5})$/.exec(text);
+  if (match === null) return null;
+  const port = Number(match[3]);
+  return port > 65535 ? null : { hostname: match[1] ?? match[2]!, port };
+}
