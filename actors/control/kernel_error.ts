@@ -16,6 +16,7 @@ export const STRERROR = {
   ERANGE: "Numerical result out of range",
   ENOSYS: "Function not implemented",
   EMSGSIZE: "Message too long",
+  EPROTONOSUPPORT: "Protocol not supported",
   EOPNOTSUPP: "Operation not supported",
   EADDRINUSE: "Address already in use",
   ENOBUFS: "No buffer space available",
@@ -28,6 +29,8 @@ export interface KernelError {
   readonly message: string;
   /** The attribute to blame, as a path into the request ("linkinfo.info_data.local"), where one is. */
   readonly attribute?: string;
+  /** The kernel's own words (NLMSGERR_ATTR_MSG), which iproute2 prints in place of the errno, where it has any. */
+  readonly extack?: string;
 }
 
 export type Result<T> = { readonly ok: true; readonly value: T } | {
@@ -39,6 +42,13 @@ export function ok<T>(value: T): Result<T> {
   return { ok: true, value };
 }
 
-export function fail<T = never>(errno: Errno, message: string, attribute?: string): Result<T> {
-  return { ok: false, error: attribute === undefined ? { errno, message } : { errno, message, attribute } };
+export function fail<T = never>(
+  errno: Errno,
+  message: string,
+  attribute?: string,
+  extack?: string,
+): Result<T> {
+  const blame = attribute === undefined ? {} : { attribute };
+  const words = extack === undefined ? {} : { extack };
+  return { ok: false, error: { errno, message, ...blame, ...words } };
 }
