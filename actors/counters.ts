@@ -1,28 +1,103 @@
 /**
  * Counters that an actor publishes: Float64 cells in shared memory, exact up to 2^53, one writer, any reader.
  *
- * The gateway makes the memory and hands it to the actor, so that counters and sequence leases outlive a worker and
- * can be read without asking a busy one.
+ * The gateway makes the memory and hands it to the actor, so that counters outlive a worker and can be read without
+ * asking a busy one.
  */
-import { DROP_ROWS } from "../datapath/drop_reason.ts";
+import { type Batch, INNER_LENGTH, REASON } from "../datapath/batch.ts";
+import { DROP_ROWS, type DropName } from "../datapath/drop_reason.ts";
+import type { LinkStats } from "./gateway.ts";
+
+export type Cells = Float64Array<SharedArrayBuffer>;
+
+export function makeCells(count: number): Cells {
+  return new Float64Array(new SharedArrayBuffer(count * 8));
+}
 
 /** Cells of a tunnel: struct rtnl_link_stats64 as far as vti uses it, then one cell per DropReason. */
-export const TunnelCell = {
-  rxPackets: 0,
-  rxBytes: 1,
-  rxErrors: 2,
-  rxDropped: 3,
-  txPackets: 4,
-  txBytes: 5,
-  txErrors: 6,
-  txCarrierErrors: 7,
-  txAbortedErrors: 8,
-  collisions: 9,
-  txDropped: 10,
-  drops: 16,
-} as const;
-export const TUNNEL_CELLS: number = TunnelCell.drops + DROP_ROWS.length;
+const RX_PACKETS = 0;
+const RX_BYTES = 1;
+const RX_ERRORS = 2;
+const RX_DROPPED = 3;
+const TX_PACKETS = 4;
+const TX_BYTES = 5;
+const TX_ERRORS = 6;
+const TX_CARRIER_ERRORS = 7;
+const TX_ABORTED_ERRORS = 8;
+const COLLISIONS = 9;
+const DROPS = 16;
+export const TUNNEL_CELLS: number = DROPS + DROP_ROWS.length;
 
-export function tunnelCounters(): Float64Array<SharedArrayBuffer> {
-  return new Float64Array(new SharedArrayBuffer(TUNNEL_CELLS * 8));
+/** What each DropReason adds to: up to two cells, -1 none. */
+const CELLS_OF: readonly (readonly [number, number])[] = DROP_ROWS.map((row) => {
+  switch (row.netdev) {
+    case "rx":
+      return [RX_ERRORS, RX_DROPPED];
+    case "tx":
+      return [TX_ERRORS, -1];
+    case "carrier":
+      return [TX_ERRORS, TX_CARRIER_ERRORS];
+    case "collision":
+      return [TX_ERRORS, COLLISIONS];
+    case "aborted":
+      return [TX_ERRORS, TX_ABORTED_ERRORS];
+    case "":
+      return [-1, -1];
+  }
+});
+const FIRST = Int8Array.from(CELLS_OF, (c) => c[0]);
+const SECOND = Int8Array.from(CELLS_OF, (c) => c[1]);
+
+/** iptunnel_xmit_stats: a packet went out; inner length. */
+export function countSent(cells: Cells, batch: Batch, i: number): void {
+  cells[TX_PACKETS]++;
+  cells[TX_BYTES] += batch.i32[INNER_LENGTH + i];
+}
+
+/** vti_rcv_cb: a packet came in; inner length. */
+export function countReceived(cells: Cells, batch: Batch, i: number): void {
+  cells[RX_PACKETS]++;
+  cells[RX_BYTES] += batch.i32[INNER_LENGTH + i];
+}
+
+/** Counts packet i by its reason: the cause, and what the device counts for it. */
+export function countRefused(cells: Cells, batch: Batch, i: number): void {
+  const reason = batch.i32[REASON + i];
+  cells[DROPS + reason]++;
+  const first = FIRST[reason];
+  const second = SECOND[reason];
+  if (first >= 0) cells[first]++;
+  if (second >= 0) cells[second]++;
+}
+
+/** The cells as `ip -s -j link show` has them. */
+export function linkStats(cells: Cells): LinkStats {
+  return {
+    rx: {
+      bytes: cells[RX_BYTES],
+      packets: cells[RX_PACKETS],
+      errors: cells[RX_ERRORS],
+      dropped: cells[RX_DROPPED],
+      over_errors: 0,
+      multicast: 0,
+    },
+    tx: {
+      bytes: cells[TX_BYTES],
+      packets: cells[TX_PACKETS],
+      errors: cells[TX_ERRORS],
+      dropped: 0,
+      carrier_errors: cells[TX_CARRIER_ERRORS],
+      collisions: cells[COLLISIONS],
+      aborted_errors: cells[TX_ABORTED_ERRORS],
+    },
+  };
+}
+
+/** The causes that occurred. */
+export function dropsByCause(cells: Cells): Partial<Record<DropName, number>> {
+  const drops: Partial<Record<DropName, number>> = {};
+  DROP_ROWS.forEach((row, reason) => {
+    if (cells[DROPS + reason] > 0) drops[row.name as DropName] = cells[DROPS + reason];
+  });
+  return drops;
 }

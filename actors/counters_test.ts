@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { Batch, REASON, SLAB_BYTES } from "../datapath/batch.ts";
+import { DROP_ROWS, type DropName } from "../datapath/drop_reason.ts";
+import {
+  countReceived,
+  countRefused,
+  countSent,
+  dropsByCause,
+  linkStats,
+  makeCells,
+  TUNNEL_CELLS,
+} from "./counters.ts";
+
+Deno.test("every DropReason counts itself and what its row says of the device", () => {
+  for (const [reason, row] of DROP_ROWS.entries()) {
+    const cells = makeCells(TUNNEL_CELLS);
+    const batch = new Batch(new ArrayBuffer(SLAB_BYTES));
+    const i = batch.append(100);
+    batch.i32[REASON + i] = reason;
+    countRefused(cells, batch, i);
+    assert.deepEqual(dropsByCause(cells), { [row.name as DropName]: 1 });
+    const { rx, tx } = linkStats(cells);
+    const counted = {
+      rx: rx.errors === 1 && rx.dropped === 1,
+      tx: tx.errors === 1,
+      carrier: tx.carrier_errors === 1,
+      collision: tx.collisions === 1,
+      aborted: tx.aborted_errors === 1,
+    };
+    const expected = {
+      rx: row.netdev === "rx",
+      tx: !["", "rx"].includes(row.netdev),
+      carrier: row.netdev === "carrier",
+      collision: row.netdev === "collision",
+      aborted: row.netdev === "aborted",
+    };
+    assert.deepEqual(counted, expected, row.name);
+  }
+});
+
+Deno.test("countSent() and countReceived() count inner bytes", () => {
+  const cells = makeCells(TUNNEL_CELLS);
+  const batch = new Batch(new ArrayBuffer(SLAB_BYTES));
+  countSent(cells, batch, batch.append(100));
+  countReceived(cells, batch, batch.append(60));
+  const { rx, tx } = linkStats(cells);
+  assert.deepEqual([tx.packets, tx.bytes, rx.packets, rx.bytes], [1, 100, 1, 60]);
+});

@@ -1,0 +1,99 @@
+/**
+ * What actors say to each other and to the gateway: kinds of parcels, letters, and the records they start from.
+ * Everything here survives a structured clone.
+ */
+import type { IpTunnelParm } from "../datapath/tunnel/ip_tunnel_parm.ts";
+import type { XfrmChange } from "./control/xfrm_change.ts";
+
+/** KIND of a batch on its round trip. */
+export const BatchKind = {
+  /** tunnel → SA table: inner packets to encrypt. */
+  transmit: 1,
+  /** SA table → netns: outer packets to send, among refused ones. */
+  send: 2,
+  /** netns → SA table: outer packets to decrypt. */
+  receive: 3,
+  /** SA table → tunnel, tunnel → tunnel: inner packets and refused ones. */
+  deliver: 4,
+  /** Home: every packet sent or refused. */
+  done: 5,
+} as const;
+
+/** Cells of the XFRM_MIB counters; each actor that counts has its own. */
+export type MibCells = Float64Array<SharedArrayBuffer>;
+
+export interface UdpPort {
+  readonly port: number;
+  readonly fd: number;
+}
+
+export interface NetnsInit {
+  readonly kind: "netns";
+  readonly saTable: number;
+  /** Raw ESP socket, header included: receives, and sends outer packets as they are. */
+  readonly espFd: number;
+  /** Raw sockets of protocols ESP and UDP, header not included: they send what the kernel must fragment. */
+  readonly espFragmentFd: number;
+  readonly udpFragmentFd: number;
+  /** rtnetlink socket that is told of links and routes. */
+  readonly monitorFd: number;
+  readonly udpPorts: readonly UdpPort[];
+  readonly tunnels: readonly IpTunnelParm[];
+  readonly mib: MibCells;
+}
+
+export interface SaTableInit {
+  readonly kind: "sa_table";
+  readonly netns: number;
+  /** rtnetlink socket for route lookups. */
+  readonly routeFd: number;
+  readonly crypto: "ipsec-mb" | "libcrypto" | "noble";
+  readonly ipDefaultTtl: number;
+  readonly changes: readonly XfrmChange[];
+  readonly mib: MibCells;
+}
+
+export interface TunnelInit {
+  readonly kind: "tunnel";
+  readonly saTable: number;
+  readonly tunFd: number;
+  /** Raw ICMP and ICMPv6 sockets in the device's namespace, for answers to inner senders. */
+  readonly icmpFd: number;
+  readonly icmp6Fd: number;
+  readonly parm: IpTunnelParm;
+  readonly mtu: number;
+  readonly counters: Float64Array<SharedArrayBuffer>;
+}
+
+export type ActorInit = NetnsInit | SaTableInit | TunnelInit;
+
+/** Gateway → netns. */
+export type NetnsLetter =
+  | { readonly op: "tunnel-set"; readonly parm: IpTunnelParm }
+  | { readonly op: "tunnel-del"; readonly actor: number }
+  | { readonly op: "udp-open"; readonly port: UdpPort }
+  | { readonly op: "udp-close"; readonly port: UdpPort };
+
+/** Gateway → SA table, and netns → SA table for routes. */
+export type SaTableLetter = { readonly op: "xfrm"; readonly change: XfrmChange } | {
+  readonly op: "routes-changed";
+};
+
+/** Gateway → tunnel. */
+export interface TunnelLetter {
+  readonly op: "set";
+  readonly parm: IpTunnelParm;
+  readonly mtu: number;
+}
+
+/** Actors → gateway. */
+export type GatewayLetter =
+  | {
+    readonly op: "link";
+    readonly ifindex: number;
+    readonly ifname: string;
+    readonly up: boolean;
+    readonly mtu: number;
+  }
+  | { readonly op: "link-gone"; readonly ifindex: number }
+  | { readonly op: "expired"; readonly number: number; readonly hard: boolean };
