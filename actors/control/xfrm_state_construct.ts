@@ -1,0 +1,187 @@
+/**
+ * Makes an SA out of a request (xfrm_state_construct), or the reservation of an SPI; it is in no table yet.
+ */
+import type { AllocSpiRequest, XfrmStateId, XfrmStateRequest } from "../gateway.ts";
+import type { XfrmStateRecord } from "../../datapath/xfrm/xfrm_record.ts";
+import { XfrmModeNumber } from "../../datapath/xfrm/xfrm_record.ts";
+import {
+  CELL_OSEQ,
+  makeXfrmCells,
+  viewXfrmCells,
+  WORD_SEQ,
+  WORD_SEQ_HI,
+} from "../../datapath/xfrm/xfrm_cells.ts";
+import { addressBits } from "./ip_address.ts";
+import { type Errno, fail, ok, type Result } from "./kernel_error.ts";
+import type { XfrmUserDeps } from "./xfrm_deps.ts";
+import { lifetimeRecord, timeLimits } from "./xfrm_lifetime.ts";
+import { anySelector } from "./xfrm_selector.ts";
+import { flagsForIfId, type StateEntry } from "./xfrm_state_info.ts";
+import {
+  attachAlgorithms,
+  ENCAP_TYPE,
+  markRecord,
+  MAX_LEGACY_WINDOW,
+  parsePlace,
+  replayKind,
+  stateExtraFlags,
+  stateFlags,
+  type StatePlace,
+  stateSelector,
+  type TransformSpec,
+  verifyInitState,
+  verifyNewsaInfo,
+} from "./xfrm_state_request.ts";
+
+/** Seconds that a reserved SPI waits for its keys (sysctl net.core.xfrm_acq_expires). */
+const ACQ_EXPIRES = 30;
+
+/** Makes an SA from a request, in the kernel's order of checks; it is not in any table yet. */
+export function constructState(request: XfrmStateRequest, deps: XfrmUserDeps): Result<StateEntry> {
+  const place = parsePlace(request);
+  if (!place.ok) return place;
+  const sel = stateSelector(request, place.value.family, deps);
+  if (!sel.ok) return sel;
+  const verified = verifyNewsaInfo(request);
+  if (!verified.ok) return verified;
+  const transform = attachAlgorithms(request);
+  if (!transform.ok) return transform;
+  const init = verifyInitState(request, place.value.family, sel.value);
+  if (!init.ok) return init;
+  const refused = deps.checkTransform(transform.value, place.value.proto);
+  if (refused !== null) return transformError(request, transform.value, refused);
+  const ifId = request.if_id ?? 0;
+  const window = request.replay_window ?? 0;
+  const kind = replayKind(request);
+  const flags = stateFlags(request);
+  const entry = newEntry(
+    {
+      ...place.value,
+      number: 0,
+      spi: request.spi,
+      reqid: request.reqid ?? 0,
+      mode: XfrmModeNumber[request.mode ?? "transport"],
+      flags: flagsForIfId(flags, ifId),
+      extraFlags: stateExtraFlags(request),
+      sel: sel.value,
+      lifetime: lifetimeRecord(request.limits),
+      addTime: Math.floor(deps.now()),
+      replayWindow: kind === "legacy" ? Math.min(window, MAX_LEGACY_WINDOW) : window,
+      replayKind: kind,
+      encapType: request.encap === undefined ? 0 : ENCAP_TYPE[request.encap.type],
+      encapSport: request.encap?.sport ?? 0,
+      encapDport: request.encap?.dport ?? 0,
+      outputMark: request.output_mark === undefined ? null : markRecord(request.output_mark),
+      tfcpad: request.tfcpad ?? 0,
+      transform: transform.value,
+      cells: makeXfrmCells(),
+    },
+    request,
+    ifId,
+  );
+  setReplay(entry, request);
+  return ok(entry);
+}
+
+function newEntry(
+  record: XfrmStateRecord,
+  request: Partial<Pick<XfrmStateRequest, "limits" | "seq" | "flags" | "encap" | "comp">>,
+  ifId: number,
+  acquiring = false,
+): StateEntry {
+  return {
+    record,
+    cells: viewXfrmCells(record.cells),
+    times: timeLimits(request.limits),
+    acquiring,
+    dying: false,
+    seq: request.seq ?? 0,
+    flags: stateFlags(request),
+    ifId,
+    encap: request.encap,
+    comp: request.comp,
+  };
+}
+
+function transformError(
+  request: XfrmStateRequest,
+  transform: TransformSpec,
+  refused: { readonly errno: Errno; readonly message: string },
+): Result<StateEntry> {
+  zeroKeys(transform);
+  const attribute = (["aead", "enc", "auth", "comp"] as const).find((name) => request[name] !== undefined);
+  // Kernel: an AEAD that refuses its key is told in words (esp_init_aead), enc and auth only by errno.
+  const extack = request.aead !== undefined && refused.errno === "EINVAL"
+    ? "Kernel was unable to initialize cryptographic operations"
+    : undefined;
+  return fail(refused.errno, `Cannot make ${saName(request)}: ${refused.message}`, attribute, extack);
+}
+
+/** What allocspi makes (xfrm_find_acq): an SPI without keys, for exactly these two addresses. */
+export function acquiringState(
+  request: AllocSpiRequest,
+  place: StatePlace,
+  spi: number,
+  addTime: number,
+): StateEntry {
+  const bits = addressBits(place.family);
+  const limits = { time_hard: ACQ_EXPIRES };
+  const record: XfrmStateRecord = {
+    ...place,
+    number: 0,
+    spi,
+    reqid: request.reqid ?? 0,
+    mode: XfrmModeNumber[request.mode ?? "transport"],
+    flags: 0,
+    extraFlags: 0,
+    sel: {
+      ...anySelector(place.family),
+      saddr: place.saddr,
+      prefixlenS: bits,
+      daddr: place.daddr,
+      prefixlenD: bits,
+    },
+    lifetime: lifetimeRecord(limits),
+    addTime,
+    replayWindow: 0,
+    replayKind: "legacy",
+    encapType: 0,
+    encapSport: 0,
+    encapDport: 0,
+    outputMark: null,
+    tfcpad: 0,
+    transform: { esn: false },
+    cells: makeXfrmCells(),
+  };
+  return newEntry(record, { limits, seq: request.seq ?? 0 }, 0, true);
+}
+
+/** Where the sequence numbers start (xfrm_update_ae_params). Only ESN has high halves. */
+function setReplay({ record, cells }: StateEntry, request: XfrmStateRequest): void {
+  const high = record.replayKind === "esn";
+  cells.i32[WORD_SEQ] = request.replay_seq ?? 0;
+  cells.i32[WORD_SEQ_HI] = high ? request.replay_seq_hi ?? 0 : 0;
+  cells.f64[CELL_OSEQ] = (request.replay_oseq ?? 0) + (high ? (request.replay_oseq_hi ?? 0) * 2 ** 32 : 0);
+}
+
+/** A copy whose keys the receiver may zero. */
+export function withOwnKeys(record: XfrmStateRecord): XfrmStateRecord {
+  const { aead, enc, auth, esn } = record.transform;
+  return {
+    ...record,
+    transform: {
+      esn,
+      ...(aead && { aead: { ...aead, key: aead.key.slice() } }),
+      ...(enc && { enc: { ...enc, key: enc.key.slice() } }),
+      ...(auth && { auth: { ...auth, key: auth.key.slice() } }),
+    },
+  };
+}
+
+export function zeroKeys({ aead, enc, auth }: TransformSpec): void {
+  for (const algorithm of [aead, enc, auth]) algorithm?.key.fill(0);
+}
+
+export function saName(id: XfrmStateId): string {
+  return `SA ${id.src} to ${id.dst} ${id.proto} spi 0x${id.spi.toString(16).padStart(8, "0")}`;
+}

@@ -1,0 +1,133 @@
+/**
+ * An SA as the control path holds it, and as it is listed (copy_to_user_state_extra): counters, window and sequence
+ * numbers are read from the cells that the SA-table actor writes.
+ */
+import type { XfrmMode, XfrmProto, XfrmStateInfo, XfrmStateRequest } from "../gateway.ts";
+import { XFRM_STATE_EXTRA_FLAGS, XFRM_STATE_FLAGS } from "../gateway.ts";
+import type { XfrmStateRecord } from "../../datapath/xfrm/xfrm_record.ts";
+import {
+  IPPROTO_AH,
+  IPPROTO_COMP,
+  XfrmExtraFlagBit,
+  XfrmModeNumber,
+  XfrmStateFlagBit,
+} from "../../datapath/xfrm/xfrm_record.ts";
+import {
+  CELL_BYTES,
+  CELL_FAILED,
+  CELL_OSEQ,
+  CELL_PACKETS,
+  CELL_REPLAY,
+  CELL_REPLAY_WINDOW,
+  CELL_USE_TIME,
+  WORD_BITMAP,
+  WORD_SEQ,
+  WORD_SEQ_HI,
+  type XfrmCells,
+} from "../../datapath/xfrm/xfrm_cells.ts";
+import { formatIpAddress } from "./ip_address.ts";
+import { formatKey, KEYS_HIDDEN } from "./xfrm_key.ts";
+import { limitsInfo, type TimeLimits } from "./xfrm_lifetime.ts";
+import { type Devices, selectorInfo } from "./xfrm_selector.ts";
+import { markInfo } from "./xfrm_state_request.ts";
+
+/** One SA of a namespace. `record` is what the SA table has, but for an acquiring one, which it never sees. */
+export interface StateEntry {
+  record: XfrmStateRecord;
+  readonly cells: XfrmCells;
+  times: TimeLimits;
+  /** XFRM_STATE_ACQ: allocspi has reserved the SPI, the keys are still to come. */
+  readonly acquiring: boolean;
+  dying: boolean;
+  readonly seq: number;
+  /** As asked for; record.flags may have more (flagsForIfId). */
+  readonly flags: number;
+  ifId: number;
+  encap: XfrmStateRequest["encap"];
+  readonly comp: XfrmStateRequest["comp"];
+}
+
+const MODE_NAMES = Object.keys(XfrmModeNumber) as XfrmMode[];
+
+/** As `ip xfrm state` shows it. With `keys`, the secret keys too. */
+export function stateInfo(entry: StateEntry, keys: boolean, devices: Devices): XfrmStateInfo {
+  const { record, cells, encap, comp } = entry;
+  const mark = markInfo(record.mark);
+  const outputMark = markInfo(record.outputMark);
+  return {
+    src: formatIpAddress(record.family, record.saddr),
+    dst: formatIpAddress(record.family, record.daddr),
+    proto: protoName(record.proto),
+    spi: record.spi,
+    reqid: record.reqid,
+    mode: MODE_NAMES[record.mode]!,
+    ...(mark && { mark }),
+    replay_window: record.replayWindow,
+    flags: XFRM_STATE_FLAGS.filter((f) => (entry.flags & XfrmStateFlagBit[f]) !== 0),
+    extra_flags: XFRM_STATE_EXTRA_FLAGS.filter((f) => (record.extraFlags & XfrmExtraFlagBit[f]) !== 0),
+    ...algorithmsInfo(record, keys),
+    ...(comp && { comp }),
+    ...(encap && { encap }),
+    sel: selectorInfo(record.sel, devices),
+    ...(outputMark && { output_mark: outputMark }),
+    ...(record.tfcpad && { tfcpad: record.tfcpad }),
+    ...(entry.ifId && { if_id: entry.ifId }),
+    seq: entry.seq,
+    limits: limitsInfo(record.lifetime, entry.times),
+    replay: replayInfo(record, cells),
+    lifetime: {
+      bytes: cells.f64[CELL_BYTES]!,
+      packets: cells.f64[CELL_PACKETS]!,
+      add_time: record.addTime,
+      use_time: Math.floor(cells.f64[CELL_USE_TIME]!),
+    },
+    stats: {
+      replay_window: cells.f64[CELL_REPLAY_WINDOW]!,
+      replay: cells.f64[CELL_REPLAY]!,
+      failed: cells.f64[CELL_FAILED]!,
+    },
+  };
+}
+
+export function protoName(proto: number): XfrmProto {
+  return proto === IPPROTO_AH ? "ah" : proto === IPPROTO_COMP ? "comp" : "esp";
+}
+
+/**
+ * Flags of the record for an SA with this if_id. Output through a vti asks for if_id 0 (xfrm_state_find), input does
+ * not look at it: such an SA is received with and never sent with, which is what wildrecv means.
+ */
+export function flagsForIfId(flags: number, ifId: number): number {
+  return ifId === 0 ? flags : flags | XfrmStateFlagBit.wildrecv;
+}
+
+function algorithmsInfo(
+  record: XfrmStateRecord,
+  keys: boolean,
+): Pick<XfrmStateInfo, "aead" | "enc" | "auth"> {
+  const { aead, enc, auth } = record.transform;
+  // The kernel sends a key of no byte as such; there is nothing to hide.
+  const show = (key: Uint8Array) => ({
+    key: keys || key.length === 0 ? formatKey(key) : KEYS_HIDDEN,
+    key_bits: key.length * 8,
+  });
+  return {
+    ...(aead && { aead: { name: aead.name, ...show(aead.key), icv_bits: aead.icvBits } }),
+    ...(enc && { enc: { name: enc.name, ...show(enc.key) } }),
+    ...(auth && { auth: { name: auth.name, ...show(auth.key), trunc_bits: auth.truncBits } }),
+  };
+}
+
+/** The words of the window as they lie in the cells: bit 0 of word 0 is the newest (legacy), or a ring. */
+function replayInfo(record: XfrmStateRecord, cells: XfrmCells): XfrmStateInfo["replay"] {
+  const oseq = cells.f64[CELL_OSEQ]!;
+  const words = record.replayKind === "legacy" ? 1 : Math.ceil(record.replayWindow / 32);
+  return {
+    kind: record.replayKind,
+    seq: cells.i32[WORD_SEQ]! >>> 0,
+    oseq: oseq % 2 ** 32,
+    seq_hi: cells.i32[WORD_SEQ_HI]! >>> 0,
+    oseq_hi: Math.floor(oseq / 2 ** 32),
+    bitmap: Array.from({ length: words }, (_, i) => cells.i32[WORD_BITMAP + i]! >>> 0),
+  };
+}

@@ -1,0 +1,112 @@
+/**
+ * SAD and SPD of one namespace on the control side: what XFRM_MSG_* does in net/xfrm/xfrm_user.c. Pure and
+ * synchronous; the SA-table actor follows by the changes that `send` gives it.
+ */
+import type {
+  AllocSpiRequest,
+  XfrmPolicyId,
+  XfrmPolicyInfo,
+  XfrmPolicyRequest,
+  XfrmStateFilter,
+  XfrmStateId,
+  XfrmStateInfo,
+  XfrmStateRequest,
+} from "../gateway.ts";
+import { ok, type Result } from "./kernel_error.ts";
+import type { XfrmChange } from "./xfrm_change.ts";
+import type { XfrmUserDeps } from "./xfrm_deps.ts";
+import { XfrmPolicyUser } from "./xfrm_policy_user.ts";
+import { XfrmStateUser } from "./xfrm_state_user.ts";
+
+export type { XfrmChange } from "./xfrm_change.ts";
+export type { XfrmUserDeps } from "./xfrm_deps.ts";
+
+export class XfrmUser {
+  readonly #states: XfrmStateUser;
+  readonly #policies: XfrmPolicyUser;
+
+  constructor(deps: XfrmUserDeps) {
+    this.#states = new XfrmStateUser(deps);
+    this.#policies = new XfrmPolicyUser(deps);
+  }
+
+  get stateCount(): number {
+    return this.#states.size;
+  }
+
+  get policyCount(): number {
+    return this.#policies.size;
+  }
+
+  /** EEXIST: an SA with this destination, SPI and protocol accepts the new one's mark. */
+  newState(request: XfrmStateRequest): Result<XfrmStateInfo> {
+    return this.#states.newState(request);
+  }
+
+  /** ESRCH: none such. EINVAL: the encap type is another. */
+  updState(request: XfrmStateRequest): Result<XfrmStateInfo> {
+    return this.#states.updState(request);
+  }
+
+  delState(id: XfrmStateId): Result<void> {
+    return this.#states.delState(id);
+  }
+
+  getState(id: XfrmStateId, keys: boolean): Result<XfrmStateInfo> {
+    return this.#states.getState(id, keys);
+  }
+
+  listStates(filter: XfrmStateFilter, keys: boolean): Result<XfrmStateInfo[]> {
+    return this.#states.listStates(filter, keys);
+  }
+
+  flushStates(filter: XfrmStateFilter): Result<number> {
+    return this.#states.flushStates(filter);
+  }
+
+  /** ENOENT: no SPI of the range is free. */
+  allocSpi(request: AllocSpiRequest): Result<XfrmStateInfo> {
+    return this.#states.allocSpi(request);
+  }
+
+  /** EEXIST: a policy has this selector, direction, type, mark and if_id. */
+  newPolicy(request: XfrmPolicyRequest): Result<XfrmPolicyInfo> {
+    return this.#policies.newPolicy(request);
+  }
+
+  updPolicy(request: XfrmPolicyRequest): Result<XfrmPolicyInfo> {
+    return this.#policies.updPolicy(request);
+  }
+
+  delPolicy(id: XfrmPolicyId): Result<void> {
+    return this.#policies.delPolicy(id);
+  }
+
+  getPolicy(id: XfrmPolicyId): Result<XfrmPolicyInfo> {
+    return this.#policies.getPolicy(id);
+  }
+
+  listPolicies(): Result<XfrmPolicyInfo[]> {
+    return ok(this.#policies.listPolicies());
+  }
+
+  flushPolicies(ptype: "main" | "sub"): Result<number> {
+    return ok(this.#policies.flushPolicies(ptype));
+  }
+
+  /** Everything that a new SA-table actor must be told, in order. */
+  snapshot(): XfrmChange[] {
+    return [...this.#states.snapshot(), ...this.#policies.snapshot()];
+  }
+
+  /** The SA table reports that an SA has met a soft or hard limit of bytes or packets. */
+  expired(number: number, hard: boolean): void {
+    this.#states.expired(number, hard);
+  }
+
+  /** Ends what has passed its time. To be called about once a second; `now` in seconds since 1970. */
+  tick(now: number): void {
+    this.#states.tick(Math.floor(now));
+    this.#policies.tick(Math.floor(now));
+  }
+}
