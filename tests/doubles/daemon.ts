@@ -1,0 +1,104 @@
+/** The real daemon as a process of a test, and its client in iproute2's words. */
+import { type Background, type Ran, run, type Topology } from "./topology.ts";
+import type { LinkInfo } from "../../actors/gateway.ts";
+import { XFRM_MIB, type XfrmMib } from "../../datapath/drop_reason.ts";
+
+export type Placement = "packed" | "isolated";
+
+export interface DaemonSetup {
+  readonly placement: Placement;
+  readonly crypto?: "auto" | "ipsec-mb" | "libcrypto" | "noble";
+  /** Namespace the daemon itself runs in; absent: the test's own. */
+  readonly netns?: string;
+  /** Script in place of mod.ts, relative to the repository. */
+  readonly script?: string;
+}
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+const MOD = `${ROOT}mod.ts`;
+/** Milliseconds; workers start in turn, and a cold module cache compiles first. */
+const READY_TIMEOUT = 20_000;
+
+export class Daemon {
+  readonly runDir: string;
+  readonly process: Background;
+
+  private constructor(process: Background, runDir: string) {
+    this.process = process;
+    this.runDir = runDir;
+  }
+
+  /** Starts a daemon with directories of its own; resolves when it says that it is ready. */
+  static async start(topology: Topology, setup: DaemonSetup): Promise<Daemon> {
+    const directory = await topology.directory();
+    const script = setup.script === undefined ? [MOD, "run"] : [`${ROOT}${setup.script}`];
+    const process = await topology.spawn(setup.netns ?? null, [
+      ...[Deno.execPath(), "run", "-A", ...script],
+      ...["--run-dir", directory, "--state-dir", `${directory}/state`, "--listen", "127.0.0.1:0"],
+      ...["--placement", setup.placement, "--crypto", setup.crypto ?? "auto"],
+    ]);
+    const daemon = new Daemon(process, directory);
+    await daemon.#ready();
+    return daemon;
+  }
+
+  async #ready(): Promise<void> {
+    const deadline = Date.now() + READY_TIMEOUT;
+    while (!this.process.ended && Date.now() < deadline) {
+      const response = await this.http("GET", "/readyz").catch(() => null);
+      if (response?.status === 200) return;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    throw new Error(`Cannot use the daemon: not ready, it printed ${this.process.output}`);
+  }
+
+  /** A request over the unix socket; the body is read. */
+  async http(method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }> {
+    using client = Deno.createHttpClient({
+      proxy: { transport: "unix", path: `${this.runDir}/api.sock` },
+    });
+    const response = await fetch(`http://localhost${path}`, {
+      client,
+      method,
+      ...(body === undefined
+        ? {}
+        : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+    });
+    const text = await response.text();
+    const json = response.headers.get("content-type")?.includes("json") ?? false;
+    return { status: response.status, body: json ? JSON.parse(text) : text };
+  }
+
+  /** Runs the client with words as of `ip`, for a namespace; `""` in the text is an empty word. */
+  tryIp(netns: string, text: string): Promise<Ran> {
+    const words = text.trim().split(/\s+/).map((word) => word === '""' ? "" : word);
+    return run([Deno.execPath(), "run", "-A", MOD, "--run-dir", this.runDir, "-n", netns, ...words]);
+  }
+
+  /** The same when it has to succeed; returns what it printed. */
+  async ip(netns: string, text: string): Promise<string> {
+    const { code, stdout, stderr } = await this.tryIp(netns, text);
+    if (code !== 0) throw new Error(`Cannot run "ip ${text}": exit code ${code}, ${stderr.trim()}`);
+    return stdout;
+  }
+
+  async link(netns: string, ifname: string): Promise<LinkInfo> {
+    const { status, body } = await this.http("GET", `/v1/netns/${netns}/links/${ifname}`);
+    if (status !== 200) throw new Error(`Cannot read link "${ifname}": status ${status}`);
+    return body as LinkInfo;
+  }
+
+  /** Counters of `xfrm stat`, read as the client prints them. */
+  async xfrmStat(netns: string): Promise<Record<XfrmMib, number>> {
+    const lines = (await this.ip(netns, "xfrm stat")).trim().split("\n").map((line) => line.split(/\s+/));
+    const read = new Map(lines.map(([name, value]) => [name, Number(value)]));
+    return Object.fromEntries(XFRM_MIB.map((name) => [name, read.get(name) ?? NaN])) as Record<
+      XfrmMib,
+      number
+    >;
+  }
+
+  stop(signal: Deno.Signal = "SIGTERM"): Promise<Deno.CommandStatus> {
+    return this.process.stop(signal);
+  }
+}
