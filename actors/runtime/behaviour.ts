@@ -1,0 +1,109 @@
+/**
+ * What an actor is to the runtime, and what the runtime is to an actor.
+ *
+ * An actor is a number, a Behaviour and nothing else. It runs inside one worker, one call at a time, and is never
+ * entered while one of its calls is on the stack. It reaches others by its Context only.
+ */
+
+/** Number of an actor, 1 to MAX_ACTORS - 1. Never given to a second actor while the system lives. */
+export type ActorId = number;
+/** The main thread, as a sender and as a receiver of letters. */
+export const MAIN: ActorId = 0;
+/** Length of the table actor → worker, which is shared memory and therefore has a fixed size. */
+export const MAX_ACTORS = 65_536;
+
+// Header words of a parcel that belong to the runtime.
+/** Actor the parcel is for. */
+export const TO = 0;
+/** What the receiver shall do with it: 0 and above are the actors' own, below are the runtime's. */
+export const KIND = 1;
+/** Actor whose pool the buffer came from; 0 for a buffer without a pool. */
+export const OWNER = 2;
+/** Epoch of that pool when it gave the buffer out. */
+export const EPOCH = 3;
+
+/** KIND of a parcel that goes home because its receiver is done with it. */
+export const RETURN = -1;
+/** KIND of a parcel that goes home because nobody could take it: its receiver, or the receiver's worker, is gone. */
+export const UNDELIVERED = -2;
+
+/** A buffer that moves between actors, and the view of its header words. */
+export interface Parcel {
+  readonly buffer: ArrayBuffer;
+  readonly i32: Int32Array;
+}
+
+/** Answers an `ask`; does nothing when the letter was only sent. May be kept and called in a later call. */
+export type Reply = (answer: unknown) => void;
+
+/** The calls that an actor answers. All are synchronous; a throw ends the worker, which is then replaced. */
+export interface Behaviour<P extends Parcel> {
+  /** A letter: a plain record, shared with the sender when both live in one worker, so neither changes it. */
+  receive(message: unknown, from: ActorId, reply: Reply): void;
+  /** A parcel, now owned by this actor until it passes it to `sendParcel` or `give`. */
+  parcel(parcel: P): void;
+  /** A watched descriptor has events (EPOLL* bits). */
+  ready(token: number, events: number): void;
+  /** The pool has a buffer again after `take` returned null. */
+  available(): void;
+  /** At least every TICK_MS while the worker is not busy; `nowMs` as `Context.now`. */
+  tick(nowMs: number): void;
+  /** End of a turn in which this actor was called: send what is only partly filled. */
+  flush(): void;
+  /** Orderly end: close descriptors, zero keys. Not called when the worker fails. */
+  stop(): void;
+}
+
+/** Bounded store of an actor's buffers. */
+export interface Pool<P extends Parcel> {
+  /** A buffer, or null: stop reading (unwatch) until `Behaviour.available`. */
+  take(): P | null;
+  /** Buffers that are out and expected back. */
+  readonly outstanding: number;
+  /** Buffers that `take` can give out now. */
+  readonly free: number;
+  /** Buffers written off because a worker died with them. */
+  readonly lost: number;
+}
+
+/** How an actor reaches the rest. */
+export interface Context<P extends Parcel> {
+  readonly self: ActorId;
+  /** Milliseconds, monotonic within a worker, read once a turn. */
+  now(): number;
+  /** Sends a letter. `transfer` applies only when the receiver lives elsewhere. */
+  send(to: ActorId, message: unknown, transfer?: Transferable[]): void;
+  /** Sends a parcel to the actor in its word TO. Transferred: the caller must not touch it again. */
+  sendParcel(parcel: P): void;
+  /** Sends a parcel to the pool that it came from. Transferred. */
+  give(parcel: P): void;
+  /**
+   * Makes this actor's pool of at most `slabs` buffers; once per actor. Buffers are made by `makeSlab` when first
+   * needed, `id` counts from 0. `undelivered` sees a buffer's content before it is reused when nobody could take it.
+   */
+  pool(slabs: number, makeSlab: (id: number) => P, undelivered?: (parcel: P) => void): Pool<P>;
+  /** Watches a descriptor, level-triggered unless `events` says EPOLLET; again with the same fd: changes it. */
+  watch(fd: number, events: number, token: number): void;
+  unwatch(fd: number): void;
+}
+
+/** Longest time between two ticks, and longest sleep of a worker, milliseconds. */
+export const TICK_MS = 100;
+
+/** Edge-triggered readable: what the doorbell is polled for (EPOLLIN | EPOLLET, as u32). */
+export const BELL_EVENTS = 0x8000_0001;
+
+/** epoll, injected because the runtime may not call native code. */
+export interface Poller {
+  /** Waits at most `timeoutMs` (0: only looks); returns the number of events, 0 too when interrupted. */
+  wait(timeoutMs: number): number;
+  token(index: number): number;
+  events(index: number): number;
+  add(fd: number, events: number, token: number): void;
+  modify(fd: number, events: number, token: number): void;
+  remove(fd: number): void;
+  close(): void;
+}
+
+/** Makes the descriptor `fd` (an eventfd) readable, so that its sleeping owner wakes. */
+export type Ring = (fd: number) => void;

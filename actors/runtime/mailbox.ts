@@ -1,0 +1,112 @@
+/**
+ * Mailboxes between threads: a MessagePort, two counters in shared memory, and a doorbell.
+ *
+ * A worker never returns to its event loop, so it takes messages by receiveMessageOnPort. The counters tell it when
+ * there is one, because an empty look costs 50 ns. A sender posts first, then rings only if the receiver says that
+ * it sleeps; the receiver says so, looks once more, then sleeps. Whoever rings takes the flag down, so a burst rings once.
+ */
+import { type MessagePort as NodeMessagePort, receiveMessageOnPort } from "node:worker_threads";
+import type { Ring } from "./behaviour.ts";
+
+/** Cells of one worker's block, in 32-bit words; each of the first three has a cache line (128 bytes) to itself. */
+export const Cell = { sleeping: 0, stop: 32, heartbeat: 64 } as const;
+/** Values of Cell.stop. `leave`: stop the actors, say so, go. `abandoned`: go at once and touch nothing. */
+export const Stop = { run: 0, leave: 1, abandoned: 2 } as const;
+/** Counters behind the cells, as float64: exact up to 2^53. */
+export const STAT_NAMES = [
+  "turns",
+  "sleeps",
+  "letters",
+  "parcels",
+  "parcelsLocal",
+  "undelivered",
+  "discarded",
+] as const;
+export type StatName = (typeof STAT_NAMES)[number];
+export type Stats = Record<StatName, number>;
+
+const STATS_AT = 384;
+
+/** What a worker shares with the main thread and its peers. One per start of a worker, so a dead one keeps its own. */
+export interface WorkerBlock {
+  readonly cells: Int32Array<SharedArrayBuffer>;
+  readonly stats: Float64Array<SharedArrayBuffer>;
+}
+
+export function makeBlock(memory = new SharedArrayBuffer(STATS_AT + STAT_NAMES.length * 8)): WorkerBlock {
+  return { cells: new Int32Array(memory, 0, STATS_AT >> 2), stats: new Float64Array(memory, STATS_AT) };
+}
+
+/** One end of a channel, as it is sent to the worker that shall hold it. */
+export interface LinkEnd {
+  readonly port: MessagePort;
+  /** Two counters of posted messages, 64 words apart. */
+  readonly posted: SharedArrayBuffer;
+  /** Which of the two counters this end increments. */
+  readonly side: 0 | 1;
+  /** Memory of the receiver's WorkerBlock; null for the main thread, which has an event loop. */
+  readonly peer: SharedArrayBuffer | null;
+  /** Doorbell of the receiver. */
+  readonly peerBell: number;
+}
+
+const SIDE_WORDS = 64;
+
+/** Memory of the two counters of a channel. */
+export function makePosted(): SharedArrayBuffer {
+  return new SharedArrayBuffer(2 * SIDE_WORDS * 4);
+}
+
+/** One end of a channel between two threads. FIFO. */
+export class Link {
+  readonly port: MessagePort;
+  readonly #posted: Int32Array;
+  readonly #out: number;
+  readonly #in: number;
+  readonly #peer: Int32Array | null;
+  readonly #bell: number;
+  readonly #ring: Ring;
+  #seen = 0;
+
+  constructor(end: LinkEnd, ring: Ring) {
+    this.port = end.port;
+    this.#posted = new Int32Array(end.posted);
+    this.#out = end.side * SIDE_WORDS;
+    this.#in = (1 - end.side) * SIDE_WORDS;
+    this.#peer = end.peer === null ? null : makeBlock(end.peer).cells;
+    this.#bell = end.peerBell;
+    this.#ring = ring;
+  }
+
+  /** Posts a message; everything in `transfer` is detached here. */
+  post(message: unknown, transfer: Transferable[]): void {
+    this.port.postMessage(message, transfer);
+    Atomics.add(this.#posted, this.#out, 1);
+    this.wake();
+  }
+
+  /** Rings if the receiver sleeps. */
+  wake(): void {
+    const peer = this.#peer;
+    if (peer === null || Atomics.load(peer, Cell.sleeping) === 0) return;
+    if (Atomics.exchange(peer, Cell.sleeping, 0) === 1) this.#ring(this.#bell);
+  }
+
+  /** True when something was posted to this end that `receive` has not returned. */
+  pending(): boolean {
+    return Atomics.load(this.#posted, this.#in) !== this.#seen;
+  }
+
+  /** Next message, undefined when there is none. */
+  receive(): unknown {
+    if (!this.pending()) return undefined;
+    const got = receiveMessageOnPort(this.port as unknown as NodeMessagePort);
+    if (got === undefined) return undefined;
+    this.#seen = (this.#seen + 1) | 0;
+    return got.message;
+  }
+
+  close(): void {
+    this.port.close();
+  }
+}

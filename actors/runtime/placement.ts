@@ -1,0 +1,53 @@
+/** Which worker an actor goes to. Pure: the answer depends on the arguments only, and nothing is ever moved. */
+
+/** What a user asks for. */
+export type PlacementMode = "packed" | "isolated" | "auto";
+
+/** What that is on this machine. */
+export interface Placement {
+  readonly mode: "packed" | "isolated";
+  /** Number of workers that may exist; they start when first needed. */
+  readonly workers: number;
+}
+
+/** An actor as far as its place depends on it. */
+export interface Placed {
+  /** Actors of one group pass parcels to each other. */
+  readonly group: string;
+  /** Wants a worker of its own while there are enough; the others share what is left. */
+  readonly alone: boolean;
+}
+
+/** More would be more threads than a gateway's work can keep busy, at 10 MB each. */
+export const MAX_WORKERS = 8;
+/** Below this number of cores a hop between threads costs more than the second thread brings. */
+export const CORES_TO_SPREAD = 4;
+/** Load of an actor that wants to be alone; more than all others together. */
+const ALONE_LOAD = 1e6;
+
+export function resolvePlacement(mode: PlacementMode, cores: number): Placement {
+  const bounded = Math.min(MAX_WORKERS, Math.max(1, Math.floor(cores)));
+  if (mode === "packed" || (mode === "auto" && cores < CORES_TO_SPREAD)) {
+    return { mode: "packed", workers: bounded };
+  }
+  return { mode: "isolated", workers: mode === "isolated" ? MAX_WORKERS : bounded };
+}
+
+export function loadOf(actor: Placed): number {
+  return actor.alone ? ALONE_LOAD : 1;
+}
+
+/** Worker for an actor, 0 to workers - 1. `loads[w]` is the sum of `loadOf` over the actors that worker w has. */
+export function placeActor(placement: Placement, actor: Placed, loads: readonly number[]): number {
+  if (placement.mode === "packed") return fnv1a(actor.group) % placement.workers;
+  let least = 0;
+  for (let w = 1; w < placement.workers; w++) if ((loads[w] ?? 0) < (loads[least] ?? 0)) least = w;
+  return least;
+}
+
+/** 32-bit FNV-1a over UTF-16 units: the same group always goes to the same worker. */
+function fnv1a(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
+}
