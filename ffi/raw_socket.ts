@@ -1,0 +1,194 @@
+/**
+ * Raw IPv4 sockets: receiving ESP, AH, IPComp and IPIP with the IP header before them, sending whole IPv4 packets.
+ */
+import {
+  ADDRESS_HI,
+  ADDRESS_LO,
+  type Batch,
+  COUNT,
+  ESP_AT,
+  INGRESS,
+  LENGTH,
+  OFFSET,
+  OUTER_DF,
+  OUTER_DST,
+  OUTER_PROTO,
+  OUTER_SRC,
+  OUTER_TOS,
+  PATH_MTU,
+  REASON,
+  UDP_PORTS,
+} from "../datapath/batch.ts";
+import { check, EPERM } from "./errno.ts";
+import { FragmentSender } from "./fragment_sender.ts";
+import { close, setSocketOption } from "./io.ts";
+import { libc } from "./libc.ts";
+import {
+  AF_INET,
+  IP_PKTINFO,
+  IPPROTO_IP,
+  MESSAGES,
+  MmsgTable,
+  PKTINFO_CMSG_BYTES,
+  PKTINFO_SPEC_DST,
+} from "./mmsg.ts";
+import { SlabReceiver } from "./slab_receiver.ts";
+import { SlabSender } from "./slab_sender.ts";
+import { IN_PKTINFO_BYTES, IOVEC_LEN, SIN_ADDR, storeAddress, swap32 } from "./struct_layout.ts";
+
+const SOCK_RAW = 3;
+export const SOCK_NONBLOCK = 0o4000;
+export const SOCK_CLOEXEC = 0o2000000;
+export const SOL_SOCKET = 1;
+const SO_SNDBUFFORCE = 32;
+const SO_RCVBUFFORCE = 33;
+export const IP_MTU_DISCOVER = 10;
+const IP_PMTUDISC_INTERFACE = 4;
+
+/** Protocols that the gateway receives, and 255: a socket that only sends, whole packets of any protocol. */
+export type RawProtocol = 4 | 50 | 51 | 108 | 255;
+
+/** Bytes that may wait in a socket, each way; beyond net.core.rmem_max, which CAP_NET_ADMIN may. */
+const BUFFER_BYTES = 8 << 20;
+
+/**
+ * Opens a raw socket in the calling thread's namespace: nonblocking, with the ingress interface of each packet.
+ * No ICMP error about the packets can change a route's MTU through it: such errors are the gateway's to judge, and
+ * anybody can forge one. Throws SyscallError.
+ */
+export function openRawSocket(protocol: RawProtocol): number {
+  const fd = check(
+    libc.socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol),
+    `Open a raw socket for protocol ${protocol}`,
+    "socket",
+    { [EPERM]: "run as root or with CAP_NET_RAW" },
+  );
+  try {
+    setSocketOption(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_INTERFACE, "IP_MTU_DISCOVER");
+    if (protocol !== 255) setSocketOption(fd, IPPROTO_IP, IP_PKTINFO, 1, "IP_PKTINFO");
+    setBuffers(fd);
+    return fd;
+  } catch (error) {
+    close(fd);
+    throw error;
+  }
+}
+
+/** Gives a socket room for BUFFER_BYTES each way. Throws SyscallError. */
+export function setBuffers(fd: number): void {
+  setSocketOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES, "SO_RCVBUFFORCE");
+  setSocketOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, BUFFER_BYTES, "SO_SNDBUFFORCE");
+}
+
+const IPV4_HEADER = 20;
+
+/**
+ * Receives from a raw socket. Each packet's OFFSET is what follows the IP header (the ESP, AH or IPComp header, or the
+ * inner packet of IPIP) at ESP_AT in its slot; the IP header, options included, ends there.
+ */
+export class MmsgReceiver extends SlabReceiver {
+  /** `fd` is of openRawSocket(). */
+  constructor(fd: number) {
+    super(fd, ESP_AT - IPV4_HEADER, false, PKTINFO_CMSG_BYTES);
+  }
+
+  /**
+   * 1. Version 4, a header of 20 bytes or more, all of it received and inside the packet's own length.
+   * 2. The addresses, TOS, protocol and ingress.
+   * 3. With options, move header and payload back, so that the payload is at ESP_AT.
+   * Returns the payload's bytes by the smaller of total length and bytes received.
+   */
+  protected override land(
+    batch: Batch,
+    index: number,
+    m: number,
+    slot: number,
+    start: number,
+    length: number,
+  ): number {
+    const { i32, view, u8 } = batch;
+    if (length < IPV4_HEADER) return -1;
+    const first = u8[start];
+    const header = (first & 0x0f) << 2;
+    const total = Math.min(view.getUint16(start + 2), length);
+    if (first >> 4 !== 4 || header < IPV4_HEADER || header > total) return -1;
+    i32[OUTER_TOS + index] = u8[start + 1];
+    i32[OUTER_PROTO + index] = u8[start + 9];
+    i32[OUTER_SRC + index] = view.getInt32(start + 12);
+    i32[OUTER_DST + index] = view.getInt32(start + 16);
+    const info = this.table.findControl(m, IPPROTO_IP, IP_PKTINFO);
+    if (info >= 0) i32[INGRESS + index] = this.table.i32[info];
+    if (header > IPV4_HEADER) u8.copyWithin(slot + ESP_AT - header, start, start + total);
+    return total - header;
+  }
+}
+
+/**
+ * Sends complete IPv4 packets, fragmenting those that are longer than PATH_MTU and may be. Packets go out by the
+ * source address they have, also where routing rules look at it.
+ */
+export class MmsgSender extends SlabSender {
+  readonly #fragments: FragmentSender;
+  /** Packet at which the last #build() stopped. */
+  #next = 0;
+
+  /** `fd` is of openRawSocket(255). */
+  constructor(fd: number) {
+    super(fd, { iovecs: 1, name: true, control: PKTINFO_CMSG_BYTES });
+    this.table.setControlHeader(0, IPPROTO_IP, IP_PKTINFO, IN_PKTINFO_BYTES);
+    this.#fragments = new FragmentSender(fd);
+  }
+
+  /**
+   * Sends the packets from index `from` on whose REASON is 0: OFFSET and LENGTH are the whole packet, OUTER_DST its
+   * destination, OUTER_SRC its source. With `udpPort`, those that a UdpSender of that port takes are left out.
+   * Returns the first packet not handled because the socket is full, or COUNT. A packet that the kernel refuses for
+   * itself gets REASON OutError, with the errno in INFO.
+   */
+  send(batch: Batch, from: number, udpPort = 0): number {
+    const count = batch.i32[COUNT];
+    let i = from;
+    while (i < count) {
+      const messages = this.#build(batch, i, count, udpPort);
+      const handled = this.flush(batch, messages);
+      if (handled < messages) return this.first[handled];
+      i = this.#next;
+      if (i < count) this.sendFragmented(batch, i++);
+    }
+    return count;
+  }
+
+  /** Sends packet `i` in fragments of PATH_MTU. Returns false, with REASON OutError, when that failed. */
+  sendFragmented(batch: Batch, i: number): boolean {
+    return this.#fragments.sendFragmented(batch, i);
+  }
+
+  /** Writes the messages for the packets from `from` on, up to one that must be fragmented. Returns their number. */
+  #build(batch: Batch, from: number, count: number, udpPort: number): number {
+    const packets = batch.i32;
+    const { i32, iov, iovWords, name, control, controlWords } = this.table;
+    const lo = packets[ADDRESS_LO];
+    const hi = packets[ADDRESS_HI];
+    let m = 0;
+    let i = from;
+    for (; i < count && m < MESSAGES; i++) {
+      if (packets[REASON + i] !== 0 || (udpPort !== 0 && isUdpOf(packets, i, udpPort))) continue;
+      const length = packets[LENGTH + i];
+      if (packets[OUTER_DF + i] === 0 && packets[PATH_MTU + i] !== 0 && length > packets[PATH_MTU + i]) break;
+      const word = iov + m * iovWords;
+      storeAddress(i32, word, lo, hi, packets[OFFSET + i]);
+      i32[word + (IOVEC_LEN >> 2)] = length;
+      i32[name + m * MmsgTable.NAME_WORDS + (SIN_ADDR >> 2)] = swap32(packets[OUTER_DST + i]);
+      i32[control + m * controlWords + PKTINFO_SPEC_DST] = swap32(packets[OUTER_SRC + i]);
+      this.first[m] = this.last[m] = i;
+      m++;
+    }
+    this.#next = i;
+    return m;
+  }
+}
+
+/** Whether a UdpSender bound to `port` takes packet `i`: in UDP from that port, with DF set. */
+export function isUdpOf(packets: Int32Array, i: number, port: number): boolean {
+  return packets[UDP_PORTS + i] >>> 16 === port && packets[OUTER_DF + i] !== 0;
+}
