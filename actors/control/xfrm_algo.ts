@@ -53,7 +53,8 @@ export const ENC_ALGOS: readonly NamedAlgo[] = [
   { name: "rfc3686(ctr(aes))" },
 ];
 
-export const COMP_ALGOS: readonly NamedAlgo[] = [{ name: "deflate" }, { name: "lzs" }, { name: "lzjh" }];
+/** The kernel's table has lzs and lzjh too, but no implementation of them: ENOSYS there as here. */
+export const COMP_ALGOS: readonly NamedAlgo[] = [{ name: "deflate" }];
 
 /** The row with this name or alias (xfrm_alg_name_match). */
 export function findAlgo<T extends NamedAlgo>(table: readonly T[], name: string): T | undefined {

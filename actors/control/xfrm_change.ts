@@ -16,6 +16,7 @@ export type XfrmChange =
     readonly op: "state-upd";
     readonly number: number;
     readonly lifetime: LifetimeRecord;
+    readonly encapType: number;
     readonly encapSport: number;
     readonly encapDport: number;
     readonly outputMark: MarkRecord | null;

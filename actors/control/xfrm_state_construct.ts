@@ -153,7 +153,7 @@ export function acquiringState(
     transform: { esn: false },
     cells: makeXfrmCells(),
   };
-  return newEntry(record, { limits, seq: request.seq ?? 0 }, 0, true);
+  return newEntry(record, { limits }, 0, true);
 }
 
 /** Where the sequence numbers start (xfrm_update_ae_params). Only ESN has high halves. */

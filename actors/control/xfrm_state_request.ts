@@ -128,12 +128,19 @@ export function verifyInitState(
 ): Result<void> {
   const mode = request.mode ?? "transport";
   const isTunnel = mode === "tunnel" || mode === "beet";
-  if (mode === "ro" && family === AF_INET) return unsupported("mode ro is for IPv6 only", "mode");
+  if (mode === "ro" && family === AF_INET) {
+    return unsupported("mode ro is for IPv6 only", "mode", "Requested mode not found");
+  }
   if (!isTunnel && sel.family !== AF_UNSPEC && sel.family !== family) {
-    return unsupported(`the selector is of another family than the SA, and mode is ${mode}`, "sel");
+    const state = `the selector is of another family than the SA, and mode is ${mode}`;
+    return unsupported(state, "sel", "Only tunnel modes can accommodate a change of family");
   }
   if (request.encap !== undefined) {
-    if (request.proto !== "esp") return invalid(`encap is for esp, proto is ${request.proto}`, "encap");
+    if (request.proto !== "esp") {
+      const name = request.proto === "ah" ? "AH" : "IPComp";
+      const state = `encap is for esp, proto is ${request.proto}`;
+      return invalid(state, "encap", `${name} is not compatible with encapsulation`);
+    }
     if (parseIpAddress(request.encap.oaddr) === null) {
       return invalid(`${request.encap.oaddr} is no address`, "encap.oaddr");
     }
@@ -160,7 +167,9 @@ function verifyEsp(request: XfrmStateRequest): Result<void> {
   if (request.comp) return invalid("comp is not for esp", "comp");
   if (!request.auth && !request.enc && !request.aead) return invalid("esp without enc or aead", "enc");
   if (request.aead && (request.auth || request.enc)) return invalid("aead excludes enc and auth", "aead");
-  if (request.tfcpad && request.mode !== "tunnel") return invalid("tfcpad is for mode tunnel", "tfcpad");
+  if (request.tfcpad && request.mode !== "tunnel") {
+    return invalid("tfcpad is for mode tunnel", "tfcpad", "TFC padding can only be used in tunnel mode");
+  }
   return ok(undefined);
 }
 
@@ -192,7 +201,8 @@ function verifyReplay(request: XfrmStateRequest): Result<void> {
     return invalid(`window is larger than ${MAX_REPLAY_WINDOW}`, "replay_window");
   }
   if (kind !== "legacy" && request.proto === "comp") {
-    return invalid("comp has no sequence numbers", kind === "esn" ? "flags" : "replay_window");
+    const attribute = kind === "esn" ? "flags" : "replay_window";
+    return invalid("comp has no sequence numbers", attribute, "ESN only supported for ESP and AH");
   }
   if (kind === "esn" && window === 0) return invalid("esn without a window", "replay_window");
   return ok(undefined);
@@ -235,8 +245,8 @@ function invalid<T = never>(state: string, attribute: string, extack?: string): 
   return fail("EINVAL", `Cannot make SA: ${state}`, attribute, extack);
 }
 
-function unsupported<T = never>(state: string, attribute: string): Result<T> {
-  return fail("EPROTONOSUPPORT", `Cannot make SA: ${state}`, attribute);
+function unsupported<T = never>(state: string, attribute: string, extack: string): Result<T> {
+  return fail("EPROTONOSUPPORT", `Cannot make SA: ${state}`, attribute, extack);
 }
 
 function unknown<T = never>(kind: string, name: string, attribute: string): Result<T> {

@@ -20,6 +20,9 @@ import { acquiringState, constructState, saName, withOwnKeys, zeroKeys } from ".
 import { flagsForIfId, type StateEntry, stateInfo } from "./xfrm_state_info.ts";
 import { parsePlace, PROTO_NUMBER, spiRange, type StatePlace } from "./xfrm_state_request.ts";
 
+/** CELL_EXPIRY of an SA that met a hard limit. */
+const EXPIRY_EXPIRED = 2;
+
 export class XfrmStateUser {
   readonly #deps: XfrmUserDeps;
   /** By number, oldest first. */
@@ -139,7 +142,9 @@ export class XfrmStateUser {
   tick(now: number): void {
     for (const entry of [...this.#states.values()]) {
       const useTime = Math.floor(entry.cells.f64[CELL_USE_TIME]!);
-      const passed = passedLimit(entry.times, entry.record.addTime, useTime, now);
+      // The SA table's own report of a hard limit may have been lost with its worker.
+      const isOver = entry.cells.f64[CELL_EXPIRY] === EXPIRY_EXPIRED;
+      const passed = isOver ? "hard" : passedLimit(entry.times, entry.record.addTime, useTime, now);
       if (passed === "hard") {
         this.#expire(entry, true);
       } else if (passed === "soft" && !isDying(entry)) {
@@ -201,13 +206,22 @@ export class XfrmStateUser {
     old.dying = false;
     old.encap = made.encap;
     if (made.ifId !== 0) old.ifId = made.ifId;
-    const { lifetime, encapSport, encapDport } = made.record;
+    const { lifetime, encapType, encapSport, encapDport } = made.record;
     const smark = made.record.outputMark;
     const outputMark = smark && (smark.value | smark.mask) !== 0 ? smark : old.record.outputMark;
     const flags = flagsForIfId(old.flags, old.ifId);
     old.record = { ...old.record, lifetime, encapSport, encapDport, outputMark, flags };
     const { number } = old.record;
-    this.#deps.send({ op: "state-upd", number, lifetime, encapSport, encapDport, outputMark, flags });
+    this.#deps.send({
+      op: "state-upd",
+      number,
+      lifetime,
+      encapType,
+      encapSport,
+      encapDport,
+      outputMark,
+      flags,
+    });
   }
 
   #expire(entry: StateEntry, hard: boolean): void {

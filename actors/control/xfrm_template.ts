@@ -21,7 +21,8 @@ export function parseTemplates(
   dir: PolicyDir,
 ): Result<TemplateRecord[]> {
   if (templates.length > MAX_TEMPLATES) {
-    return invalid(`${templates.length} templates are more than ${MAX_TEMPLATES}`, "tmpl");
+    const extack = `Template count must be <= XFRM_MAX_DEPTH (${MAX_TEMPLATES})`;
+    return invalid(`${templates.length} templates are more than ${MAX_TEMPLATES}`, "tmpl", extack);
   }
   const records: TemplateRecord[] = [];
   let previous = family;
@@ -64,11 +65,13 @@ function parseTemplate(
   const mode = template.mode ?? "transport";
   const isTunnel = mode === "tunnel" || mode === "beet";
   if (!isTunnel && family !== previous) {
-    return invalid(`mode ${mode} can't change the family`, `${attribute}.mode`);
+    const extack = "Mode in template doesn't support a family change";
+    return invalid(`mode ${mode} can't change the family`, `${attribute}.mode`, extack);
   }
   const optional = template.level === "use";
   if (optional && isTunnel && dir === "out") {
-    return invalid(`an optional template of mode ${mode} is not for dir out`, `${attribute}.level`);
+    const extack = "Mode in optional template not allowed in outbound policy";
+    return invalid(`an optional template of mode ${mode} is not for dir out`, `${attribute}.level`, extack);
   }
   return ok({
     family,
@@ -82,6 +85,6 @@ function parseTemplate(
   });
 }
 
-function invalid<T = never>(state: string, attribute: string): Result<T> {
-  return fail("EINVAL", `Cannot add policy: ${state}`, attribute);
+function invalid<T = never>(state: string, attribute: string, extack?: string): Result<T> {
+  return fail("EINVAL", `Cannot add policy: ${state}`, attribute, extack);
 }
