@@ -1,0 +1,71 @@
+/**
+ * Which crypto library makes the transforms: the fastest that this host has, or the one that was asked for.
+ */
+import type { CryptoBackend, EspTransformSpec } from "../datapath/esp/aead.ts";
+import { ipsecMbBackend } from "./aead_ipsec_mb.ts";
+import { libcryptoBackend } from "./aead_libcrypto.ts";
+import { nobleBackend } from "./aead_noble.ts";
+
+/** The daemon's `--crypto`. */
+export type CryptoChoice = "auto" | CryptoBackend["name"];
+
+export interface SelectedBackend extends CryptoBackend {
+  /** What the operator should know about the choice, null when there is nothing. */
+  readonly warning: string | null;
+}
+
+const REMEDIES = {
+  "ipsec-mb": "apt-get install libipsec-mb1 (x86-64 with AES instructions), or choose --crypto auto",
+  "libcrypto": "apt-get install libssl3, or choose --crypto auto",
+} as const;
+
+/**
+ * `auto`: ipsec-mb where it is installed and proved, else libcrypto, else noble with a warning. A library that lacks an
+ * algorithm leaves it to the next. Throws an Error with the remedy when a library that was asked for is missing.
+ */
+export function selectBackend(choice: CryptoChoice): SelectedBackend {
+  switch (choice) {
+    case "auto":
+      return ipsecMb() ?? libcrypto() ?? noble(
+        "Choose crypto library: neither libIPSec_MB.so.1 nor libcrypto.so.3 is here, so JavaScript encrypts, some 100 " +
+          `times slower; ${REMEDIES.libcrypto.replace(/,.*/, "")}`,
+      );
+    case "ipsec-mb":
+      return ipsecMb() ?? missing("ipsec-mb", "libIPSec_MB.so.1 is missing or does not fit this processor");
+    case "libcrypto":
+      return libcrypto() ?? missing("libcrypto", "libcrypto.so.3 is missing");
+    case "noble":
+      return noble(null);
+  }
+}
+
+function ipsecMb(): SelectedBackend | null {
+  const backend = ipsecMbBackend();
+  return backend === null
+    ? null
+    : { ...withNext(backend, libcryptoBackend() ?? nobleBackend()), warning: null };
+}
+
+function libcrypto(): SelectedBackend | null {
+  const backend = libcryptoBackend();
+  return backend === null ? null : { ...backend, warning: null };
+}
+
+function noble(warning: string | null): SelectedBackend {
+  return { ...nobleBackend(), warning };
+}
+
+function missing(name: keyof typeof REMEDIES, state: string): never {
+  throw new Error(`Choose crypto library "${name}": ${state}; ${REMEDIES[name]}`);
+}
+
+/** `first`, and `next` for what `first` does not know. */
+function withNext(first: CryptoBackend, next: CryptoBackend): CryptoBackend {
+  return {
+    name: first.name,
+    create(spec: EspTransformSpec) {
+      const made = first.create(spec);
+      return "errno" in made && made.errno === "ENOSYS" ? next.create(spec) : made;
+    },
+  };
+}

@@ -1,0 +1,216 @@
+/**
+ * Algorithms of ESP as the crypto layer sees them: key lengths, IV, block, ICV; and the check of one SA's keys.
+ *
+ * Not handled, with the reason: cbc(des), cbc(cast5), cbc(blowfish), cbc(serpent), cbc(twofish): too weak, or in no
+ * library that the gateway uses. An ICV beyond 256 bits: a batch has room for 32 bytes.
+ */
+import type { EspTransformSpec } from "../datapath/esp/aead.ts";
+
+export interface AeadAlgorithm {
+  readonly name:
+    | "rfc4106(gcm(aes))"
+    | "rfc4309(ccm(aes))"
+    | "rfc4543(gcm(aes))"
+    | "rfc7539esp(chacha20,poly1305)";
+  /** Bytes of the cipher key, without the salt behind it. */
+  readonly keyBytes: readonly number[];
+  /** Bytes at the end of the key material that open every nonce. */
+  readonly saltBytes: number;
+  readonly icvBits: readonly number[];
+}
+
+export interface CipherAlgorithm {
+  readonly name:
+    | "ecb(cipher_null)"
+    | "cbc(aes)"
+    | "cbc(camellia)"
+    | "cbc(des3_ede)"
+    | "rfc3686(ctr(aes))";
+  readonly alias: string | null;
+  readonly keyBytes: readonly number[];
+  /** Bytes at the end of the key material that open every counter block (RFC 3686 §5.1). */
+  readonly saltBytes: number;
+  /** Bytes of the IV in the packet. */
+  readonly ivLength: number;
+  /** The text is a multiple of this. */
+  readonly blockSize: number;
+}
+
+export interface AuthAlgorithm {
+  readonly name:
+    | "digest_null"
+    | "hmac(md5)"
+    | "hmac(sha1)"
+    | "hmac(sha256)"
+    | "hmac(sha384)"
+    | "hmac(sha512)"
+    | "hmac(rmd160)"
+    | "xcbc(aes)"
+    | "cmac(aes)";
+  readonly alias: string | null;
+  readonly digestBytes: number;
+  /** Bytes of the key; null: any number (RFC 2104). */
+  readonly keyBytes: readonly number[] | null;
+}
+
+const AES = [16, 24, 32];
+
+const AEADS: readonly AeadAlgorithm[] = [
+  { name: "rfc4106(gcm(aes))", keyBytes: AES, saltBytes: 4, icvBits: [64, 96, 128] },
+  { name: "rfc4309(ccm(aes))", keyBytes: AES, saltBytes: 3, icvBits: [64, 96, 128] },
+  { name: "rfc4543(gcm(aes))", keyBytes: AES, saltBytes: 4, icvBits: [128] },
+  { name: "rfc7539esp(chacha20,poly1305)", keyBytes: [32], saltBytes: 4, icvBits: [128] },
+];
+
+const CIPHERS: readonly CipherAlgorithm[] = [
+  { name: "ecb(cipher_null)", alias: "cipher_null", keyBytes: [0], saltBytes: 0, ivLength: 0, blockSize: 4 },
+  { name: "cbc(aes)", alias: "aes", keyBytes: AES, saltBytes: 0, ivLength: 16, blockSize: 16 },
+  { name: "cbc(camellia)", alias: "camellia", keyBytes: AES, saltBytes: 0, ivLength: 16, blockSize: 16 },
+  { name: "cbc(des3_ede)", alias: "des3_ede", keyBytes: [24], saltBytes: 0, ivLength: 8, blockSize: 8 },
+  { name: "rfc3686(ctr(aes))", alias: null, keyBytes: AES, saltBytes: 4, ivLength: 8, blockSize: 4 },
+];
+
+const AUTHS: readonly AuthAlgorithm[] = [
+  { name: "digest_null", alias: null, digestBytes: 0, keyBytes: null },
+  { name: "hmac(md5)", alias: "md5", digestBytes: 16, keyBytes: null },
+  { name: "hmac(sha1)", alias: "sha1", digestBytes: 20, keyBytes: null },
+  { name: "hmac(sha256)", alias: "sha256", digestBytes: 32, keyBytes: null },
+  { name: "hmac(sha384)", alias: null, digestBytes: 48, keyBytes: null },
+  { name: "hmac(sha512)", alias: null, digestBytes: 64, keyBytes: null },
+  { name: "hmac(rmd160)", alias: "rmd160", digestBytes: 20, keyBytes: null },
+  { name: "xcbc(aes)", alias: null, digestBytes: 16, keyBytes: [16] },
+  { name: "cmac(aes)", alias: null, digestBytes: 16, keyBytes: AES },
+];
+const DIGEST_NULL = AUTHS[0];
+
+/** Longest ICV that the tailroom of a batch holds. */
+const MAX_ICV_BYTES = 32;
+
+/** What `CryptoBackend.create` answers instead of a transform. */
+export interface Refusal {
+  readonly errno: "ENOSYS" | "EINVAL";
+  readonly message: string;
+}
+
+/** AEAD with checked keys. The key bytes are copies: whoever holds the plan zeroes them. */
+export interface AeadPlan {
+  readonly kind: "aead";
+  readonly algorithm: AeadAlgorithm;
+  readonly key: Uint8Array<ArrayBuffer>;
+  readonly salt: Uint8Array<ArrayBuffer>;
+  readonly icvLength: number;
+}
+
+/** Cipher and MAC with checked keys (RFC 4303 §3.3.2.1); the same of its key bytes. */
+export interface AuthencPlan {
+  readonly kind: "authenc";
+  readonly cipher: CipherAlgorithm;
+  readonly cipherKey: Uint8Array<ArrayBuffer>;
+  readonly salt: Uint8Array<ArrayBuffer>;
+  readonly auth: AuthAlgorithm;
+  readonly authKey: Uint8Array<ArrayBuffer>;
+  readonly icvLength: number;
+}
+
+export type EspPlan = AeadPlan | AuthencPlan;
+
+export function isRefusal(x: object): x is Refusal {
+  return "errno" in x;
+}
+
+/** ENOSYS with a sentence. */
+export function refuseUnknown(name: string, state: string): Refusal {
+  return { errno: "ENOSYS", message: `Create ESP transform "${name}": ${state}` };
+}
+
+function refuseKey(name: string, state: string): Refusal {
+  return { errno: "EINVAL", message: `Create ESP transform "${name}": ${state}` };
+}
+
+/** Finds the algorithms of `spec` and checks the lengths of its keys. Kernel: net/ipv4/esp4.c esp_init_state(). */
+export function planTransform(spec: EspTransformSpec): EspPlan | Refusal {
+  if (spec.aead !== undefined) {
+    if (spec.enc !== undefined || spec.auth !== undefined) {
+      return refuseKey(spec.aead.name, "an AEAD excludes enc and auth");
+    }
+    return planAead(spec.aead);
+  }
+  if (spec.enc === undefined) {
+    return refuseKey(
+      spec.auth?.name ?? "",
+      "neither enc nor aead is given; for no encryption say ecb(cipher_null)",
+    );
+  }
+  return planAuthenc(spec.enc, spec.auth);
+}
+
+function planAead(aead: NonNullable<EspTransformSpec["aead"]>): AeadPlan | Refusal {
+  const algorithm = AEADS.find((row) => row.name === aead.name);
+  if (algorithm === undefined) return refuseUnknown(aead.name, "unknown AEAD");
+  if (!algorithm.icvBits.includes(aead.icvBits)) {
+    return refuseUnknown(aead.name, `ICV of ${aead.icvBits} bits, known are ${algorithm.icvBits.join(", ")}`);
+  }
+  const keyBytes = aead.key.length - algorithm.saltBytes;
+  if (!algorithm.keyBytes.includes(keyBytes)) {
+    return refuseKey(aead.name, keyLengthState(aead.key.length, algorithm.keyBytes, algorithm.saltBytes));
+  }
+  return {
+    kind: "aead",
+    algorithm,
+    key: new Uint8Array(aead.key.subarray(0, keyBytes)),
+    salt: new Uint8Array(aead.key.subarray(keyBytes)),
+    icvLength: aead.icvBits / 8,
+  };
+}
+
+/** The kernel takes enc without auth too: the packets then have no ICV (authenc(digest_null, …)). */
+function planAuthenc(
+  enc: NonNullable<EspTransformSpec["enc"]>,
+  auth: EspTransformSpec["auth"],
+): AuthencPlan | Refusal {
+  const cipher = CIPHERS.find((row) => row.name === enc.name || row.alias === enc.name);
+  if (cipher === undefined) return refuseUnknown(enc.name, "unknown cipher");
+  const mac = auth === undefined
+    ? DIGEST_NULL
+    : AUTHS.find((row) => row.name === auth.name || row.alias === auth.name);
+  if (mac === undefined) return refuseUnknown(auth!.name, "unknown authentication algorithm");
+  const truncBits = auth?.truncBits ?? 0;
+  if (truncBits > mac.digestBytes * 8) {
+    return refuseKey(mac.name, `ICV of ${truncBits} bits, the digest has ${mac.digestBytes * 8}`);
+  }
+  if (truncBits > MAX_ICV_BYTES * 8) {
+    return refuseUnknown(mac.name, `ICV of ${truncBits} bits, at most ${MAX_ICV_BYTES * 8} are supported`);
+  }
+  const keyBytes = enc.key.length - cipher.saltBytes;
+  if (!cipher.keyBytes.includes(keyBytes)) {
+    return refuseKey(cipher.name, keyLengthState(enc.key.length, cipher.keyBytes, cipher.saltBytes));
+  }
+  const authKey = new Uint8Array(auth?.key ?? []);
+  if (mac.keyBytes !== null && !mac.keyBytes.includes(authKey.length)) {
+    return refuseKey(mac.name, keyLengthState(authKey.length, mac.keyBytes, 0));
+  }
+  return {
+    kind: "authenc",
+    cipher,
+    cipherKey: new Uint8Array(enc.key.subarray(0, keyBytes)),
+    salt: new Uint8Array(enc.key.subarray(keyBytes)),
+    auth: mac,
+    authKey,
+    icvLength: truncBits >> 3,
+  };
+}
+
+function keyLengthState(bytes: number, cipherBytes: readonly number[], saltBytes: number): string {
+  const known = cipherBytes.map((n) => (n + saltBytes) * 8).join(", ");
+  return `key of ${bytes * 8} bits, known are ${known}`;
+}
+
+/** Zeroes the keys of a plan that is not needed any more. */
+export function wipePlan(plan: EspPlan): void {
+  plan.salt.fill(0);
+  if (plan.kind === "aead") plan.key.fill(0);
+  else {
+    plan.cipherKey.fill(0);
+    plan.authKey.fill(0);
+  }
+}
