@@ -109,7 +109,8 @@ export function asRead(packet: Uint8Array, gsoSize: number): Uint8Array<ArrayBuf
   const tcp = checkAt(packet) === 16;
   const view = new DataView(read.buffer);
   view.setUint8(0, 1);
-  view.setUint8(1, gsoSize === 0 ? 0 : tcp ? (v4 ? 1 : 4) : 5);
+  const ecn = tcp && (packet[ipBytes + 13]! & 0x80) !== 0 ? 0x80 : 0;
+  view.setUint8(1, gsoSize === 0 ? 0 : tcp ? (v4 ? 1 : 4) | ecn : 5);
   view.setUint16(2, ipBytes + (tcp ? packet[ipBytes + 12]! >> 4 << 2 : 8), true);
   view.setUint16(4, gsoSize, true);
   view.setUint16(6, ipBytes, true);
