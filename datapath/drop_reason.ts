@@ -57,6 +57,7 @@ const rows = {
   // Receive, in the order of the path.
   InTruncated: ["XfrmInHdrError", "", "", "outer packet shorter than its headers"],
   InNoTunnel: ["XfrmInNoStates", "", "", "no tunnel that is up has these outer addresses"],
+  InBareIpip: ["XfrmInNoStates", "", "", "IPIP that no IPComp SA has a companion for"],
   InOuterPolBlock: ["XfrmInPolBlock", "", "", "a policy blocks the outer packet itself"],
   InOuterTmplMismatch: [
     "XfrmInTmplMismatch",
