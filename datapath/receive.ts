@@ -1,0 +1,58 @@
+/**
+ * The way in of a packet for a tunnel's local address (net/ipv4/ip_vti.c vti_input(), net/xfrm/xfrm_input.c):
+ *
+ *     1  netns     receive, find the tunnel, mark = i_key                vti_input
+ *     2  SA table  inbound policy for the outer packet itself            xfrm_policy_check.ts
+ *     3  SA table  SPI, SA                                               xfrm_input.ts findState
+ *     4  SA table  SA valid, encapsulation, replay, limits, mode         xfrm_input.ts checkState
+ *     5  SA table  ICV, decrypt, replay advance, trailer                 xfrm_input.ts decrypt, esp_input.ts
+ *     6  SA table  remove the tunnel: next header, DSCP and ECN          xfrm_input.ts removeTunnelEncap
+ *     7  SA table  inbound policy for the inner packet                   vti_rcv_cb.ts
+ *     8  tunnel    count, scrub, coalesce, write to the device
+ *
+ * The order is fixed: nothing of the text is looked at before its ICV has passed (5), and only then does the replay
+ * window move. A packet refused in 6 or 7 has moved it and is counted by the SA, as in the kernel.
+ */
+import { type Batch, OUTER_DST, OUTER_PROTO, OUTER_SRC, PACKET_TUNNEL, REASON, UDP_PORTS } from "./batch.ts";
+import { DropReason } from "./drop_reason.ts";
+import { vtiRcvCb } from "./vti/vti_rcv_cb.ts";
+import { checkState, decrypt, findState, removeTunnelEncap } from "./xfrm/xfrm_input.ts";
+import { xfrmPolicyCheck } from "./xfrm/xfrm_policy_check.ts";
+import { IPPROTO_UDP } from "./xfrm/xfrm_record.ts";
+import { LOOPBACK_IFINDEX, type XfrmTable } from "./xfrm/xfrm_table.ts";
+
+/** Stages 2 to 7 for every packet without a REASON. One that has it from stage 1 is only counted. */
+export function receive(table: XfrmTable, batch: Batch): void {
+  const i32 = batch.i32;
+  for (let i = 0, n = batch.count; i < n; i++) {
+    if (i32[REASON + i] === 0) i32[REASON + i] = receiveOne(table, batch, i);
+    if (i32[REASON + i] !== 0) table.countMib(i32[REASON + i]);
+  }
+}
+
+/** Returns a DropReason. */
+function receiveOne(table: XfrmTable, batch: Batch, i: number): number {
+  if (batch.i32[PACKET_TUNNEL + i] === 0) return DropReason.InNoTunnel;
+  const refused = checkOuter(table, batch, i);
+  if (refused !== 0) return refused;
+  const state = findState(table, batch, i);
+  if (state === null) return table.reason;
+  const invalid = checkState(table, batch, i, state);
+  if (invalid !== 0) return invalid;
+  const nextHeader = decrypt(table, batch, i, state);
+  if (nextHeader < 0) return table.reason;
+  const family = removeTunnelEncap(batch, i, state, nextHeader);
+  if (family === 0) return DropReason.InStateModeError;
+  return vtiRcvCb(table, batch, i, state, family);
+}
+
+/** The outer packet has its own mark, which is none: an unmarked policy with a template catches ESP itself. */
+function checkOuter(table: XfrmTable, batch: Batch, i: number): number {
+  const i32 = batch.i32;
+  const ports = i32[UDP_PORTS + i];
+  const proto = ports === 0 ? i32[OUTER_PROTO + i] : IPPROTO_UDP;
+  table.flow.setOuter(i32[OUTER_SRC + i], i32[OUTER_DST + i], proto, ports, 0, LOOPBACK_IFINDEX);
+  const reason = xfrmPolicyCheck(table, null);
+  if (reason === 0) return 0;
+  return reason === DropReason.InPolBlock ? DropReason.InOuterPolBlock : DropReason.InOuterTmplMismatch;
+}

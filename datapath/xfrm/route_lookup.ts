@@ -1,0 +1,62 @@
+/**
+ * How the SA table asks for the route of an outer packet. It asks only when a flow is new or something changed
+ * (XfrmTable.routesChanged), so the answer may cost a system call.
+ */
+export interface RouteResult {
+  /** 0, or the errno of a lookup that failed. */
+  errno: number;
+  /** Interface that the route leads out of. */
+  oif: number;
+  /** MTU of the route: of the device, of the route itself, or learned from the path. */
+  mtu: number;
+  /** Source address the route prefers, 32-bit integer in host order; 0 when not known. */
+  src: number;
+}
+
+export interface RouteLookup {
+  /**
+   * Fills and returns one reused record. Addresses are 32-bit integers in host order, either sign; src 0 leaves the
+   * choice to routing, mark 0 is none, tos has only bits of 0x1c.
+   */
+  lookup(dst: number, src: number, tos: number, mark: number): RouteResult;
+}
+
+/** Answers kept at the most; more peers than this start over. */
+const KEPT_ROUTES = 65536;
+
+class KeptRoute implements RouteResult {
+  constructor(
+    readonly forSrc: number,
+    readonly forMark: number,
+    readonly errno: number,
+    readonly oif: number,
+    readonly mtu: number,
+    readonly src: number,
+  ) {}
+}
+
+/** Keeps the answers until routes change: many flows go to one peer. */
+export class RouteCache {
+  readonly #routes: RouteLookup;
+  readonly #kept: Map<number, KeptRoute> = new Map();
+
+  constructor(routes: RouteLookup) {
+    this.#routes = routes;
+  }
+
+  lookup(dst: number, src: number, tos: number, mark: number): Readonly<RouteResult> {
+    // One answer for a destination and TOS, and one more for the question which source to take.
+    const key = (dst >>> 0) * 64 + tos + (src === 0 ? 1 : 0);
+    const kept = this.#kept.get(key);
+    if (kept !== undefined && kept.forSrc === src && kept.forMark === mark) return kept;
+    const r = this.#routes.lookup(dst, src, tos, mark);
+    const route = new KeptRoute(src, mark, r.errno, r.oif, r.mtu, r.src | 0);
+    if (this.#kept.size >= KEPT_ROUTES) this.#kept.clear();
+    this.#kept.set(key, route);
+    return route;
+  }
+
+  clear(): void {
+    this.#kept.clear();
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * From an ESP packet to the inner one (net/xfrm/xfrm_input.c xfrm_input(), xfrm4_remove_tunnel_encap()).
+ *
+ * One SA a packet: a vti takes only tunnel mode, and tunnel mode ends the kernel's loop. BEET, which that loop would
+ * take as well, is not handled and counts as a wrong mode.
+ */
+import {
+  type Batch,
+  IKEY,
+  INNER_LENGTH,
+  LENGTH,
+  OFFSET,
+  OUTER_DST,
+  OUTER_PROTO,
+  OUTER_TOS,
+  SA,
+  UDP_PORTS,
+} from "../batch.ts";
+import { DropReason } from "../drop_reason.ts";
+import { BAD_ICV, espInput } from "../esp/esp_input.ts";
+import * as esp from "../wire/esp.ts";
+import * as ipv4 from "../wire/ipv4.ts";
+import * as ipv6 from "../wire/ipv6.ts";
+import { CELL_FAILED } from "./xfrm_cells.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  AF_UNSPEC,
+  IPPROTO_AH,
+  IPPROTO_COMP,
+  IPPROTO_ESP,
+  IPPROTO_IPIP,
+  IPPROTO_IPV6,
+} from "./xfrm_record.ts";
+import { xfrmReplayAdvance, xfrmReplayCheck, xfrmReplaySeqHi } from "./xfrm_replay.ts";
+import { ALIVE, EXPIRY_EXPIRED, HARD_EXPIRED, type XfrmState } from "./xfrm_state.ts";
+import type { XfrmTable } from "./xfrm_table.ts";
+
+/** Bytes of an AH header before the ICV, and where its SPI is (RFC 4302 §2). */
+const AH_BYTES = 12;
+const AH_SPI = 4;
+/** IPComp: bytes of the header, and where its 16-bit CPI is (RFC 3173 §3). */
+const COMP_BYTES = 4;
+const COMP_CPI = 2;
+
+/** The SA of packet `i` by mark, destination, SPI and protocol. Null, with table.reason set, when there is none. */
+export function findState(table: XfrmTable, batch: Batch, i: number): XfrmState | null {
+  const { i32, view } = batch;
+  const at = i32[OFFSET + i];
+  const length = i32[LENGTH + i];
+  const proto = i32[OUTER_PROTO + i];
+  let spi = 0;
+  let needed = esp.HEADER_BYTES;
+  if (proto === IPPROTO_AH) needed = AH_BYTES;
+  else if (proto === IPPROTO_COMP) needed = COMP_BYTES;
+  if (length < needed) {
+    table.reason = DropReason.InHdrError;
+    return null;
+  }
+  // Without a companion of an IPComp SA nobody vouches for bare IPIP, and SAs of IPComp are not handled.
+  if (proto === IPPROTO_IPIP) {
+    table.reason = DropReason.InBareIpip;
+    return null;
+  }
+  if (proto === IPPROTO_ESP) spi = esp.getSpi(view, at);
+  else if (proto === IPPROTO_AH) spi = view.getInt32(at + AH_SPI);
+  else if (proto === IPPROTO_COMP) spi = view.getUint16(at + COMP_CPI);
+  const state = table.states.lookup(i32[IKEY + i], i32[OUTER_DST + i], spi, proto);
+  if (state === null) table.reason = DropReason.InNoStates;
+  return state;
+}
+
+/**
+ * 1. The SA is valid. 2. It is for encapsulated packets, or for bare ones, as this one is. 3. Replay check.
+ * 4. Limits. 5. Tunnel mode. Returns a DropReason.
+ */
+export function checkState(table: XfrmTable, batch: Batch, i: number, state: XfrmState): number {
+  const { i32, view } = batch;
+  if (state.expiry === EXPIRY_EXPIRED) return DropReason.InStateInvalid;
+  if ((state.encapType === 0) !== (i32[UDP_PORTS + i] === 0)) return DropReason.InStateMismatch;
+  if (!xfrmReplayCheck(state, esp.getSeq(view, i32[OFFSET + i]))) return DropReason.InStateSeqError;
+  const expiry = state.checkExpire(table.now);
+  if (expiry !== ALIVE) {
+    table.expired(state, expiry);
+    if (expiry === HARD_EXPIRED) return DropReason.InStateExpired;
+  }
+  return state.isTunnel ? 0 : DropReason.InStateModeError;
+}
+
+/**
+ * 1. High half of the sequence number. 2. ICV and decryption. 3. Replay advance, counters. 4. OFFSET and LENGTH
+ * describe the payload. Returns its next header, or -1 with table.reason set.
+ */
+export function decrypt(table: XfrmTable, batch: Batch, i: number, state: XfrmState): number {
+  const i32 = batch.i32;
+  const at = i32[OFFSET + i];
+  const seq = esp.getSeq(batch.view, at);
+  const seqHi = xfrmReplaySeqHi(state, seq);
+  const opened = espInput(batch, at, i32[LENGTH + i], state, seqHi);
+  if (opened < 0) {
+    if (opened === BAD_ICV) state.f64[CELL_FAILED]++;
+    table.reason = DropReason.InStateProtoError;
+    return -1;
+  }
+  xfrmReplayAdvance(state, seq, seqHi);
+  const payload = opened & 0xffff;
+  state.count(payload);
+  i32[OFFSET + i] = at + esp.HEADER_BYTES + state.ivLength;
+  i32[LENGTH + i] = payload;
+  i32[INNER_LENGTH + i] = payload;
+  i32[SA + i] = state.number;
+  return opened >>> 16;
+}
+
+/**
+ * Removes the tunnel: the next header must be one that the SA carries, its header complete; then DSCP and ECN.
+ * Nothing else is checked: a damaged inner header is the stack's to refuse. Returns the inner family, 0 when refused.
+ */
+export function removeTunnelEncap(batch: Batch, i: number, state: XfrmState, nextHeader: number): number {
+  const { i32, view } = batch;
+  const at = i32[OFFSET + i];
+  const length = i32[LENGTH + i];
+  const outerTos = i32[OUTER_TOS + i];
+  const family = innerFamily(state, nextHeader);
+  if (family === AF_INET) {
+    if (!ipv4.checkLen(length)) return 0;
+    const tos = view.getUint8(at + ipv4.TOS);
+    const after = innerTos(state, tos, outerTos);
+    if (after !== tos) ipv4.setTos(view, at, after);
+  } else if (family === AF_INET6) {
+    if (!ipv6.checkLen(length)) return 0;
+    const tos = ipv6.getTrafficClass(view, at);
+    const after = innerTos(state, tos, outerTos);
+    if (after !== tos) ipv6.setTrafficClass(view, at, after);
+  }
+  return family;
+}
+
+/** Family of the payload when the SA carries it, else 0: that of its selector, or both when that has none. */
+function innerFamily(state: XfrmState, nextHeader: number): number {
+  const wanted = state.selector.family;
+  if (nextHeader === IPPROTO_IPIP && (wanted === AF_INET || wanted === AF_UNSPEC)) return AF_INET;
+  if (nextHeader === IPPROTO_IPV6 && (wanted === AF_INET6 || wanted === AF_UNSPEC)) return AF_INET6;
+  return 0;
+}
+
+/** decap-dscp takes the outer DSCP; a congestion mark goes in only where the inner packet knows ECN. */
+function innerTos(state: XfrmState, inner: number, outer: number): number {
+  let tos = state.decapDscp ? (outer & ~ipv4.ECN_MASK) | (inner & ipv4.ECN_MASK) : inner;
+  if (!state.noecn && (outer & ipv4.ECN_MASK) === ipv4.ECN_CE && (inner & ipv4.ECN_MASK) !== 0) {
+    tos |= ipv4.ECN_CE;
+  }
+  return tos;
+}

@@ -1,0 +1,161 @@
+/**
+ * From a flow to its bundle: policy, SA and outer route (net/xfrm/xfrm_policy.c xfrm_lookup_with_ifid(),
+ * xfrm_tmpl_resolve_one(); net/xfrm/xfrm_state.c xfrm_state_find()).
+ *
+ * Not handled: bundles of more than one SA (ESP in ESP, IPComp in ESP). A vti's receiver refuses every SA that is not
+ * in tunnel mode, so such a bundle could not come back. Optional templates without an SA are skipped as in the
+ * kernel. No larval SA and no ACQUIRE either: nobody listens for them here.
+ */
+import { DropReason } from "../drop_reason.ts";
+import { DST, type Flow, MARK, SRC } from "./flow.ts";
+import type { FlowEntry } from "./flow_cache.ts";
+import { xfrmStateMtu } from "./xfrm_mtu.ts";
+import {
+  DIR_OUT,
+  MAX_DEPTH,
+  TYPE_MAIN,
+  TYPE_SUB,
+  type XfrmPolicy,
+  type XfrmTemplate,
+} from "./xfrm_policy.ts";
+import { AF_INET, AF_UNSPEC, type MarkRecord, XfrmModeNumber } from "./xfrm_record.ts";
+import { EXPIRY_EXPIRED, type XfrmState } from "./xfrm_state.ts";
+import type { XfrmTable } from "./xfrm_table.ts";
+
+/** The bundle of the table's flow. `reason` says when there is none. Never null, never to be kept. */
+export function xfrmLookup(table: XfrmTable): FlowEntry {
+  const entry = table.bundles.find(table.flow, table.generation) ?? buildBundle(table);
+  if (entry.reason === 0) {
+    entry.policy!.useTime[0] = table.now;
+    if (entry.mainPolicy !== null) entry.mainPolicy.useTime[0] = table.now;
+  }
+  return entry;
+}
+
+function buildBundle(table: XfrmTable): FlowEntry {
+  const entry = table.bundles.fill(table.flow, table.generation);
+  entry.reason = resolve(table, entry);
+  return entry;
+}
+
+/** 1. policies; 2. templates; 3. SA; 4. outer route; 5. longest inner packet. Returns a DropReason. */
+function resolve(table: XfrmTable, entry: FlowEntry): number {
+  const flow = table.flow;
+  findPolicies(table, entry, DIR_OUT);
+  const first = entry.policy;
+  const second = entry.mainPolicy;
+  if (first === null) return DropReason.OutNoPolicy;
+  if (first.block || second?.block) return DropReason.OutPolBlock;
+  if (first.templates.length + (second?.templates.length ?? 0) >= MAX_DEPTH) return DropReason.OutPolError;
+  const reason = resolveTemplates(table, first, entry) ||
+    (second === null ? 0 : resolveTemplates(table, second, entry));
+  if (reason !== 0) return reason;
+  const state = entry.state;
+  if (state === null) return DropReason.OutNoPolicy;
+  // vti_state_check() would refuse these anyway; there is no outer IPv4 packet to route.
+  if (state.mode === XfrmModeNumber.transport || state.family !== AF_INET) return DropReason.OutStateCheck;
+
+  const mark = state.outputMark === null ? 0 : outputMark(state.outputMark, flow);
+  const route = table.routeCache.lookup(state.daddr[0], state.saddr[0], flow.tos, mark);
+  if (route.errno !== 0) return DropReason.OutBundleGenError;
+  entry.oif = route.oif;
+  entry.pathMtu = route.mtu;
+  entry.mtu = xfrmStateMtu(route.mtu, state.encapType, state.ivLength, state.icvLength, state.blockSize);
+  return 0;
+}
+
+/** xfrm_policy_lookup() and xfrm_expand_policies(): a sub policy is asked first and the main one counts as well. */
+export function findPolicies(table: XfrmTable, entry: FlowEntry, dir: number): void {
+  const sub = table.policies.lookup(table.flow, dir, TYPE_SUB);
+  const main = table.policies.lookup(table.flow, dir, TYPE_MAIN);
+  entry.policy = sub ?? main;
+  entry.mainPolicy = sub === null ? null : main;
+}
+
+/** Puts the SA of the policy's templates into entry.state. Returns a DropReason. */
+function resolveTemplates(table: XfrmTable, policy: XfrmPolicy, entry: FlowEntry): number {
+  for (const template of policy.templates) {
+    const reason = resolveTemplate(table, policy, template, entry);
+    if (reason !== 0 && !(template.optional && reason === DropReason.OutNoStates)) return reason;
+  }
+  return 0;
+}
+
+function resolveTemplate(
+  table: XfrmTable,
+  policy: XfrmPolicy,
+  template: XfrmTemplate,
+  entry: FlowEntry,
+): number {
+  const tunnel = template.mode === XfrmModeNumber.tunnel || template.mode === XfrmModeNumber.beet;
+  const local = tunnel ? template.saddr : table.flow.words.subarray(SRC, SRC + 4);
+  const remote = tunnel ? template.daddr : table.flow.words.subarray(DST, DST + 4);
+  let source = local[0];
+  if (tunnel && template.family === AF_INET && source === 0) {
+    const route = table.routeCache.lookup(remote[0], 0, table.flow.tos, 0);
+    if (route.errno !== 0) return DropReason.OutPolError;
+    source = route.src;
+  }
+  const mark = policy.markValue & policy.markMask;
+  const state = xfrmStateFind(table, template, mark, local, remote, source);
+  if (state === null) {
+    // The kernel says EEXIST: the SPI that the template names belongs to an SA that doesn't fit it.
+    const taken = template.spi !== 0 && template.family === AF_INET &&
+      table.states.lookup(mark, remote[0], template.spi, template.proto) !== null;
+    return taken ? DropReason.OutPolError : DropReason.OutNoStates;
+  }
+  if (entry.state !== null) return DropReason.OutPolError;
+  entry.state = state;
+  return 0;
+}
+
+/**
+ * The SA for a template: one that was given this source before one that takes any; among those not dying before
+ * dying, then the one added in the latest second, then the newest. So a rekeyed SA takes over at once.
+ */
+function xfrmStateFind(
+  table: XfrmTable,
+  template: XfrmTemplate,
+  mark: number,
+  local: Int32Array,
+  remote: Int32Array,
+  source: number,
+): XfrmState | null {
+  let exact: XfrmState | null = null;
+  let wildcard: XfrmState | null = null;
+  for (const x of table.states.towards(template.family, remote, template.reqid)) {
+    if (!qualifies(x, template, mark, remote) || x.expiry === EXPIRY_EXPIRED) continue;
+    if (x.selector.family !== AF_UNSPEC) {
+      if (x.selector.family !== table.flow.family || !x.selector.matches(table.flow)) continue;
+    }
+    if (x.saddr[0] === source && sameLow(x.saddr, local)) exact = better(exact, x);
+    else if (source === 0 || isZero(x.saddr)) wildcard = better(wildcard, x);
+  }
+  return exact ?? wildcard;
+}
+
+/** NB: reqid must be equal here, unlike the check on input; template reqid 0 takes only SAs with reqid 0. */
+function qualifies(x: XfrmState, template: XfrmTemplate, mark: number, remote: Int32Array): boolean {
+  return x.family === template.family && x.reqid === template.reqid && x.takesMark(mark) && !x.wildrecv &&
+    x.mode === template.mode && x.proto === template.proto &&
+    (template.spi === 0 || x.spi === template.spi) &&
+    x.daddr[0] === remote[0] && sameLow(x.daddr, remote);
+}
+
+function better(best: XfrmState | null, x: XfrmState): XfrmState {
+  if (best === null || best.expiry > x.expiry) return x;
+  return best.expiry === x.expiry && best.addTime < x.addTime ? x : best;
+}
+
+function sameLow(a: Int32Array, b: Int32Array): boolean {
+  return a[1] === b[1] && a[2] === b[2] && a[3] === b[3];
+}
+
+function isZero(a: Int32Array): boolean {
+  return (a[0] | a[1] | a[2] | a[3]) === 0;
+}
+
+/** SA output-mark: what the outer route is looked up with. */
+function outputMark(rule: MarkRecord, flow: Flow): number {
+  return (rule.value & rule.mask) | (flow.words[MARK] & ~rule.mask);
+}

@@ -1,0 +1,278 @@
+/**
+ * One SA as the datapath uses it (struct xfrm_state), made from its record and the shared cells that outlive it.
+ *
+ * Addresses, SPI, marks and reqid are 32-bit integers of either sign, so that they compare with `===` and never need
+ * a heap number.
+ */
+import type { CryptoBackend, EspTransform } from "../esp/aead.ts";
+import { Selector } from "./selector.ts";
+import {
+  BITMAP_WORDS,
+  CELL_BYTES,
+  CELL_EXPIRY,
+  CELL_OSEQ,
+  CELL_PACKETS,
+  CELL_USE_TIME,
+  LEASE_PACKETS,
+  viewXfrmCells,
+  WORD_LEASES,
+} from "./xfrm_cells.ts";
+import { encapBytes } from "./xfrm_mtu.ts";
+import {
+  type LifetimeRecord,
+  type MarkRecord,
+  XfrmExtraFlagBit,
+  XfrmModeNumber,
+  XfrmStateFlagBit,
+  type XfrmStateRecord,
+} from "./xfrm_record.ts";
+import { REPLAY_BITMAP, REPLAY_ESN, REPLAY_LEGACY, type ReplayState } from "./xfrm_replay.ts";
+
+/** Values of CELL_EXPIRY. */
+export const EXPIRY_VALID = 0;
+export const EXPIRY_DYING = 1;
+export const EXPIRY_EXPIRED = 2;
+
+/** Verdict of checkExpire(). */
+export const ALIVE = 0;
+export const SOFT_EXPIRED = 1;
+export const HARD_EXPIRED = 2;
+
+/** Why an SA can't be added. */
+export interface StateError {
+  readonly errno: "ENOSYS" | "EINVAL";
+  readonly message: string;
+}
+
+const TWO_32 = 0x1_0000_0000;
+/** Last number of an SA without ESN. Wrapping (oseq-may-wrap) would repeat a nonce, so nothing follows it. */
+const LAST_SEQ = TWO_32 - 1;
+/** Last number of an SA with ESN: what a cell holds exactly. */
+const LAST_ESN = Number.MAX_SAFE_INTEGER;
+const KINDS = { legacy: REPLAY_LEGACY, bitmap: REPLAY_BITMAP, esn: REPLAY_ESN } as const;
+
+export class XfrmState implements ReplayState {
+  readonly number: number;
+  readonly family: number;
+  readonly saddr: Int32Array;
+  readonly daddr: Int32Array;
+  readonly proto: number;
+  readonly spi: number;
+  readonly markValue: number;
+  readonly markMask: number;
+  readonly reqid: number;
+  readonly mode: number;
+  readonly selector: Selector;
+  readonly addTime: number;
+  readonly replayKind: number;
+  readonly replayWindow: number;
+  readonly f64: Float64Array;
+  readonly i32: Int32Array;
+
+  readonly noecn: boolean;
+  readonly decapDscp: boolean;
+  readonly nopmtudisc: boolean;
+  readonly wildrecv: boolean;
+  readonly dontEncapDscp: boolean;
+
+  // What xfrm_state_update() may change.
+  encapType = 0;
+  /** Source port << 16 | destination port. */
+  encapPorts = 0;
+  /** Bytes from the outer IPv4 header to the ESP header. */
+  encapBytes = 0;
+  outputMark: MarkRecord | null = null;
+  lifetime!: LifetimeRecord;
+  readonly tfcpad: number;
+
+  readonly ivLength: number;
+  readonly icvLength: number;
+  readonly blockSize: number;
+
+  /** Last number taken, its two halves as they go into the packet, and the last number of the lease. */
+  oseq = 0;
+  oseqLo = 0;
+  oseqHi = 0;
+  expiry: number;
+  /** Next SA in the chain of its (destination, SPI, protocol). */
+  next: XfrmState | null = null;
+
+  readonly #backend: CryptoBackend;
+  readonly #spec: XfrmStateRecord["transform"];
+  #sealer: EspTransform | null = null;
+  #opener: EspTransform | null = null;
+  #leaseEnd = 0;
+  #first = true;
+
+  private constructor(record: XfrmStateRecord, backend: CryptoBackend, sample: EspTransform) {
+    const { f64, i32 } = viewXfrmCells(record.cells);
+    this.number = record.number;
+    this.family = record.family;
+    this.saddr = Int32Array.from(record.saddr);
+    this.daddr = Int32Array.from(record.daddr);
+    this.proto = record.proto;
+    this.spi = record.spi | 0;
+    this.markValue = record.mark.value | 0;
+    this.markMask = record.mark.mask | 0;
+    this.reqid = record.reqid | 0;
+    this.mode = record.mode;
+    this.selector = new Selector(record.sel);
+    this.addTime = record.addTime;
+    this.replayKind = KINDS[record.replayKind];
+    this.replayWindow = Math.min(record.replayWindow, BITMAP_WORDS * 32);
+    this.f64 = f64;
+    this.i32 = i32;
+    this.noecn = (record.flags & XfrmStateFlagBit.noecn) !== 0;
+    this.decapDscp = (record.flags & XfrmStateFlagBit["decap-dscp"]) !== 0;
+    this.nopmtudisc = (record.flags & XfrmStateFlagBit.nopmtudisc) !== 0;
+    this.wildrecv = (record.flags & XfrmStateFlagBit.wildrecv) !== 0;
+    this.dontEncapDscp = (record.extraFlags & XfrmExtraFlagBit["dont-encap-dscp"]) !== 0;
+    this.tfcpad = record.tfcpad;
+    this.ivLength = sample.ivLength;
+    this.icvLength = sample.icvLength;
+    this.blockSize = sample.blockSize;
+    this.expiry = f64[CELL_EXPIRY];
+    this.#backend = backend;
+    this.#spec = copyKeys(record.transform);
+    this.#setAttributes(record);
+    this.#skipLeasesBelow(f64[CELL_OSEQ]);
+  }
+
+  /** Makes the SA, or says why its algorithms or keys won't do. The transform made to find out is thrown away. */
+  static create(record: XfrmStateRecord, backend: CryptoBackend): XfrmState | StateError {
+    const sample = backend.create({ ...record.transform, direction: "out" });
+    if ("errno" in sample) return sample;
+    const state = new XfrmState(record, backend, sample);
+    sample.destroy();
+    return state;
+  }
+
+  /** xfrm_state_update() of a valid SA: encapsulation, lifetimes and output mark; keys and window stay. */
+  update(record: XfrmStateRecord): void {
+    this.#setAttributes(record);
+    if (this.expiry === EXPIRY_DYING) this.setExpiry(EXPIRY_VALID);
+  }
+
+  #setAttributes(record: XfrmStateRecord): void {
+    this.encapType = record.encapType;
+    this.encapPorts = (record.encapSport << 16) | record.encapDport;
+    this.encapBytes = encapBytes(record.encapType);
+    this.outputMark = record.outputMark;
+    this.lifetime = record.lifetime;
+  }
+
+  get isTunnel(): boolean {
+    return this.mode === XfrmModeNumber.tunnel;
+  }
+
+  /** xfrm_mark rule: an SA without a mark takes any. */
+  takesMark(mark: number): boolean {
+    return (mark & this.markMask) === this.markValue;
+  }
+
+  setExpiry(expiry: number): void {
+    this.expiry = expiry;
+    this.f64[CELL_EXPIRY] = expiry;
+  }
+
+  /**
+   * xfrm_state_check_expire(): what the packet that is about to be counted meets. `now` is in seconds since 1970.
+   * A hard limit of N lets exactly N packets pass; the packet that crosses a byte limit passes too.
+   */
+  checkExpire(now: number): number {
+    const f64 = this.f64;
+    if (f64[CELL_USE_TIME] === 0) f64[CELL_USE_TIME] = now;
+    const limit = this.lifetime;
+    const bytes = f64[CELL_BYTES];
+    const packets = f64[CELL_PACKETS];
+    if (bytes >= limit.hardBytes || packets >= limit.hardPackets) {
+      this.setExpiry(EXPIRY_EXPIRED);
+      return HARD_EXPIRED;
+    }
+    if (this.expiry === EXPIRY_VALID && (bytes >= limit.softBytes || packets >= limit.softPackets)) {
+      this.setExpiry(EXPIRY_DYING);
+      return SOFT_EXPIRED;
+    }
+    return ALIVE;
+  }
+
+  count(bytes: number): void {
+    this.f64[CELL_BYTES] += bytes;
+    this.f64[CELL_PACKETS]++;
+  }
+
+  /**
+   * Takes the next sequence number into oseqLo and oseqHi, for good: also when the packet then fails.
+   * False when the SA has none left.
+   */
+  nextSequence(): boolean {
+    if (this.oseq >= this.#leaseEnd) this.#lease();
+    const seq = this.oseq + 1;
+    if (seq > (this.replayKind === REPLAY_ESN ? LAST_ESN : LAST_SEQ)) return false;
+    this.oseq = seq;
+    this.oseqLo = seq | 0;
+    this.oseqHi = Math.floor(seq / TWO_32) | 0;
+    this.f64[CELL_OSEQ] = seq;
+    return true;
+  }
+
+  /**
+   * Takes the block of numbers k * LEASE_PACKETS + 1 to (k + 1) * LEASE_PACKETS, k being the leases taken before.
+   * An SA that starts at a number inside its first block (replay-oseq) goes on from there.
+   */
+  #lease(): void {
+    const before = (Atomics.add(this.i32, WORD_LEASES, 1) >>> 0) * LEASE_PACKETS;
+    const sent = this.#first ? this.f64[CELL_OSEQ] : 0;
+    this.#first = false;
+    this.oseq = sent > before && sent < before + LEASE_PACKETS ? sent : before;
+    this.#leaseEnd = before + LEASE_PACKETS;
+    const last = this.replayKind === REPLAY_ESN ? LAST_ESN : LAST_SEQ;
+    // Nothing is left: no lease shall be taken again, or the count of leases would run on.
+    if (this.oseq >= last) this.#leaseEnd = Infinity;
+  }
+
+  /** Numbers up to `sent` are gone: whoever recorded that may know more than the count of leases. */
+  #skipLeasesBelow(sent: number): void {
+    const used = Math.floor(sent / LEASE_PACKETS);
+    for (;;) {
+      const leases = Atomics.load(this.i32, WORD_LEASES);
+      if (leases >>> 0 >= used) return;
+      if (Atomics.compareExchange(this.i32, WORD_LEASES, leases, used) === leases) return;
+    }
+  }
+
+  /** Transform that seals, made at the first packet; null when the library fails at that. */
+  sealer(): EspTransform | null {
+    return this.#sealer ??= this.#create("out");
+  }
+
+  /** Transform that opens, made at the first packet; null when the library fails at that. */
+  opener(): EspTransform | null {
+    return this.#opener ??= this.#create("in");
+  }
+
+  #create(direction: "in" | "out"): EspTransform | null {
+    const made = this.#backend.create({ ...this.#spec, direction });
+    return "errno" in made ? null : made;
+  }
+
+  /** Zeroes the keys, here and in the transforms. */
+  destroy(): void {
+    this.#sealer?.destroy();
+    this.#opener?.destroy();
+    this.#sealer = this.#opener = null;
+    this.#spec.aead?.key.fill(0);
+    this.#spec.enc?.key.fill(0);
+    this.#spec.auth?.key.fill(0);
+  }
+}
+
+/** Own copies of the keys, so that they can be zeroed without touching the sender's. */
+function copyKeys(spec: XfrmStateRecord["transform"]): XfrmStateRecord["transform"] {
+  return {
+    esn: spec.esn,
+    ...(spec.aead && { aead: { ...spec.aead, key: spec.aead.key.slice() } }),
+    ...(spec.enc && { enc: { ...spec.enc, key: spec.enc.key.slice() } }),
+    ...(spec.auth && { auth: { ...spec.auth, key: spec.auth.key.slice() } }),
+  };
+}

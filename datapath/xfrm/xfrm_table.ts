@@ -1,0 +1,166 @@
+/**
+ * The SA table of one netns: SAD, SPD, bundles, and the two ways of a batch through them. An SA-table actor owns one.
+ */
+import type { Batch } from "../batch.ts";
+import { DROP_MIB } from "../drop_reason.ts";
+import type { CryptoBackend } from "../esp/aead.ts";
+import type { OuterSource } from "../esp/esp_output.ts";
+import { receive } from "../receive.ts";
+import { transmit } from "../transmit.ts";
+import { Flow } from "./flow.ts";
+import { FlowCache } from "./flow_cache.ts";
+import { RouteCache, type RouteLookup } from "./route_lookup.ts";
+import { PolicyTable } from "./xfrm_policy.ts";
+import type { XfrmPolicyRecord, XfrmStateRecord } from "./xfrm_record.ts";
+import { EXPIRY_DYING, EXPIRY_VALID, HARD_EXPIRED, type StateError, XfrmState } from "./xfrm_state.ts";
+import { StateTable } from "./xfrm_state_table.ts";
+
+/** ifindex of `lo` in every netns; a packet for this host is routed to it. */
+export const LOOPBACK_IFINDEX = 1;
+
+export interface XfrmTableOptions {
+  readonly backend: CryptoBackend;
+  readonly routes: RouteLookup;
+  /** One cell for each XFRM_MIB, in shared memory. */
+  readonly mib: Float64Array;
+  /** sysctl net.ipv4.ip_default_ttl. */
+  readonly ipDefaultTtl: number;
+}
+
+/** An SA reached a byte or packet limit: `hard` and it is gone, else it is dying. */
+export interface XfrmExpiry {
+  readonly number: number;
+  readonly hard: boolean;
+}
+
+export class XfrmTable implements OuterSource {
+  readonly states: StateTable = new StateTable();
+  readonly policies: PolicyTable = new PolicyTable();
+  readonly routeCache: RouteCache;
+  readonly defaultTtl: number;
+  /** Bundles of outgoing flows, and verdicts on incoming ones. */
+  readonly bundles: FlowCache = new FlowCache();
+  readonly checks: FlowCache = new FlowCache();
+  /** Grows with every change that a cached bundle or verdict depends on. */
+  generation = 1;
+
+  /** The packet in hand: its flow, and why a step refused it. */
+  readonly flow: Flow = new Flow();
+  reason = 0;
+  /** Seconds since 1970, read once a batch. */
+  now = 0;
+
+  readonly #backend: CryptoBackend;
+  readonly #mib: Float64Array;
+  #id: number = Math.floor(Math.random() * 65536);
+  #expiries: XfrmExpiry[] = [];
+
+  constructor(options: XfrmTableOptions) {
+    this.#backend = options.backend;
+    this.#mib = options.mib;
+    this.routeCache = new RouteCache(options.routes);
+    this.defaultTtl = options.ipDefaultTtl;
+  }
+
+  /**
+   * Adds an SA, or gives one that is there already (same number) new limits, encapsulation and output mark.
+   * Returns null, or why the algorithms or keys won't do.
+   */
+  addState(record: XfrmStateRecord): StateError | null {
+    const known = this.states.get(record.number);
+    if (known !== undefined) {
+      known.update(record);
+    } else {
+      const made = XfrmState.create(record, this.#backend);
+      if (!(made instanceof XfrmState)) return made;
+      this.states.insert(made);
+    }
+    this.generation++;
+    return null;
+  }
+
+  /** Removes an SA and zeroes its keys; false when there is none. */
+  delState(number: number): boolean {
+    const state = this.states.get(number);
+    if (state === undefined) return false;
+    this.states.remove(state);
+    state.destroy();
+    this.generation++;
+    return true;
+  }
+
+  /** A soft time limit passed: the SA is used only when no other fits. */
+  setDying(number: number): void {
+    const state = this.states.get(number);
+    if (state === undefined || state.expiry !== EXPIRY_VALID) return;
+    state.setExpiry(EXPIRY_DYING);
+    this.generation++;
+  }
+
+  /** Adds a policy, in place of the one with the same index, direction and type. */
+  addPolicy(record: XfrmPolicyRecord): void {
+    this.policies.add(record);
+    this.generation++;
+  }
+
+  /** False when there is none. */
+  delPolicy(index: number, dir: number, type: number): boolean {
+    const found = this.policies.delete(index, dir, type);
+    if (found) this.generation++;
+    return found;
+  }
+
+  /** Forgets every outer route: a route, an interface or a path MTU changed. */
+  routesChanged(): void {
+    this.routeCache.clear();
+    this.generation++;
+  }
+
+  /** Removes every SA and zeroes all keys; the table must not be used afterwards. */
+  destroy(): void {
+    this.states.clear();
+    this.generation++;
+  }
+
+  /** Encapsulates the batch's packets that have no REASON yet. */
+  transmit(batch: Batch): void {
+    this.now = Math.floor(Date.now() / 1000);
+    transmit(this, batch);
+  }
+
+  /** Decapsulates the batch's packets that have no REASON yet, and counts those that have. */
+  receive(batch: Batch): void {
+    this.now = Math.floor(Date.now() / 1000);
+    receive(this, batch);
+  }
+
+  /** Number of the SA that a packet with this mark, destination, SPI and protocol goes by, 0 none. */
+  findState(mark: number, daddr: number, spi: number, proto: number): number {
+    return this.states.lookup(mark | 0, daddr | 0, spi | 0, proto)?.number ?? 0;
+  }
+
+  /** Limits that SAs reached since the last call. */
+  takeExpiries(): readonly XfrmExpiry[] {
+    const taken = this.#expiries;
+    if (taken.length !== 0) this.#expiries = [];
+    return taken;
+  }
+
+  /** checkExpire() gave SOFT_EXPIRED or HARD_EXPIRED: another SA may be the better one now. */
+  expired(state: XfrmState, expiry: number): void {
+    this.#expiries.push({ number: state.number, hard: expiry === HARD_EXPIRED });
+    this.generation++;
+  }
+
+  /** Counts a DropReason in /proc/net/xfrm_stat's cells. */
+  countMib(reason: number): void {
+    const cell = DROP_MIB[reason];
+    if (cell >= 0) this.#mib[cell]++;
+  }
+
+  /** Counts up, so that fragments of different packets don't mix (RFC 791 §3.2); 0 is left to packets with DF. */
+  nextId(): number {
+    this.#id = this.#id === 65535 ? 1 : this.#id + 1;
+    return this.#id;
+  }
+}
