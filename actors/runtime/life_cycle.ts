@@ -20,7 +20,7 @@ export const TRANSITIONS: readonly Transition[] = [
   { from: "running", to: "failing", when: "an actor threw, or the heartbeat ceased" },
   { from: "running", to: "stopping", when: "the system stops" },
   { from: "failing", to: "replaced", when: "another worker took its place" },
-  { from: "failing", to: "stopped", when: "it failed too often: replacing it again would not help" },
+  { from: "failing", to: "stopped", when: "it failed too often to be replaced again, or had no actor" },
   { from: "stopping", to: "stopped", when: "it left in order, or its time to do so was up" },
 ];
 

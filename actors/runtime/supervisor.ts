@@ -266,8 +266,12 @@ export class Supervisor {
       return;
     }
     this.#options.failed(failure);
-    if (this.#stopping !== null) return;
     slot.recent.push(now);
+    if (slot.actors.size === 0) {
+      worker.move("stopped", "no actor needs it");
+      slot.current = null;
+      return;
+    }
     slot.restarts++;
     worker.move("replaced", "another worker takes its place");
     this.#start(slot);

@@ -5,6 +5,8 @@ import { Supervisor, type WorkerChange, type WorkerFailure } from "./supervisor.
 import type { Order, Status, TestInit } from "../../tests/doubles/runtime_worker.ts";
 
 const MODES = [{ mode: "packed", workers: 1 }, { mode: "isolated", workers: 3 }] as const;
+/** What the runtime promises: detection and replacement together. */
+const REPLACED_WITHIN_MS = 1000;
 const HEAVY = { group: "a", alone: true };
 
 /** A system of test actors that tells its events to whoever waits for them. */
@@ -99,4 +101,213 @@ for (const placement of MODES) {
       assert.equal(sender.free, 4);
       assert.equal(sender.lost, 0);
     }));
+
+  Deno.test(`Supervisor (${mode}) brings a buffer home after a round trip`, () =>
+    withSystem(placement, async (system) => {
+      await system.spawn(1, 2);
+      await system.order(2, { do: "mode", mode: "echo" });
+      await system.order(1, { do: "burst", to: 2, count: 50 });
+      const sender = await system.status(1, (status) => status.received.length === 50);
+      assert.deepEqual(sender.received, Array.from({ length: 50 }, (_, i) => i));
+      assert.equal(sender.moved + sender.spoilt, 0);
+      assert.equal(sender.outstanding, 0);
+    }));
+
+  Deno.test(`Supervisor (${mode}) holds a sender back while its buffers are out`, () =>
+    withSystem(placement, async (system) => {
+      await system.spawn(1, 2);
+      await system.order(2, { do: "mode", mode: "hold" });
+      await system.order(1, { do: "burst", to: 2, count: 6 });
+      await system.status(2, (status) => status.received.length === 4);
+      const held = await system.order(1, { do: "status" });
+      assert.deepEqual([held.sent, held.free, held.outstanding, held.starvations], [4, 0, 4, 1]);
+      await system.order(2, { do: "mode", mode: "give" });
+      await system.order(2, { do: "release" });
+      await system.status(2, (status) => status.received.length === 6);
+      await system.status(1, (status) => status.free === 4);
+    }));
+
+  Deno.test(`Supervisor (${mode}) carries letters and broadcasts between actors`, () =>
+    withSystem(placement, async (system) => {
+      await system.spawn(1, 2);
+      await system.order(1, { do: "letter", to: 2, body: { a: 1 } });
+      const { letters } = await system.status(2, (status) => status.letters.length === 1);
+      assert.deepEqual(letters, [{ a: 1 }]);
+      await system.order(1, { do: "letter", to: 0, body: "up" });
+      await system.until(() => system.letters.length === 1);
+      system.supervisor.broadcast({ do: "letter", to: 0, body: "all" });
+      await system.until(() => system.letters.length === 3);
+      assert.deepEqual(system.letters, ["up", "all", "all"]);
+    }));
+
+  Deno.test(`Supervisor (${mode}) sends a parcel home that has no receiver`, () =>
+    withSystem(placement, async (system) => {
+      await system.spawn(1, 2);
+      await system.order(1, { do: "burst", to: 99, count: 10 });
+      await system.status(1, (status) => status.undelivered === 10 && status.outstanding === 0);
+      await system.supervisor.remove(2);
+      await system.order(1, { do: "burst", to: 2, count: 10 });
+      await system.status(1, (status) => status.undelivered === 20 && status.outstanding === 0);
+      await assert.rejects(system.order(2, { do: "status" }), /Cannot ask actor 2: no such actor/);
+    }));
+
+  Deno.test(`Supervisor (${mode}) refuses an actor that cannot be made, and nothing else`, () =>
+    withSystem(placement, async (system) => {
+      await system.spawn(1);
+      system.inits.set(2, { slabs: 1, refuse: "EBUSY" });
+      await assert.rejects(system.spawn(2), { message: "EBUSY", actor: 2 });
+      assert.equal((await system.order(1, { do: "status" })).free, 4);
+      system.inits.delete(2);
+      await system.spawn(2);
+      assert.equal((await system.order(2, { do: "status" })).self, 2);
+      assert.deepEqual(system.failures, []);
+    }));
+
+  Deno.test(`Supervisor (${mode}) replaces a worker whose actor throws, with current init records`, () =>
+    withSystem(placement, async (system) => {
+      await system.spawn(1, 2);
+      system.inits.set(2, { slabs: 7 });
+      const slot = system.slotOf(2);
+      const start = performance.now();
+      await assert.rejects(system.order(2, { do: "throw", text: "boom" }), /threw, boom/);
+      const { free } = await system.order(2, { do: "status" });
+      assert.ok(performance.now() - start < REPLACED_WITHIN_MS);
+      assert.equal(free, 7);
+      assert.equal(system.failures.length, 1);
+      const { reason, actor, message, stack } = system.failures[0];
+      assert.deepEqual([reason, actor, message], ["threw", 2, "boom"]);
+      assert.match(stack, /runtime_worker/);
+      await system.until(() =>
+        system.changes.filter(({ state }) => state === "running").length === (isolated ? 3 : 2)
+      );
+      assert.deepEqual(
+        system.changes.filter((change) => change.slot === slot).map(({ state }) => state),
+        ["starting", "running", "failing", "replaced", "starting", "running"],
+      );
+      assert.equal(system.supervisor.workers().find((worker) => worker.slot === slot)!.restarts, 1);
+      await system.order(1, { do: "burst", to: 2, count: 20 });
+      await system.status(2, (status) => status.received.length === 20);
+    }));
+
+  Deno.test(`Supervisor (${mode}) writes off the buffers that died with a worker`, () =>
+    withSystem(placement, async (system) => {
+      await system.spawn(1, 2);
+      await system.order(2, { do: "mode", mode: "hold" });
+      await system.order(1, { do: "burst", to: 2, count: 4 });
+      await system.status(2, (status) => status.received.length === 4);
+      await assert.rejects(system.order(2, { do: "throw", text: "boom" }));
+      const sender = await system.status(1, (status) => status.free === 4);
+      assert.deepEqual([sender.outstanding, sender.lost], [0, isolated ? 4 : 0]);
+      await system.order(1, { do: "burst", to: 2, count: 20 });
+      await system.status(2, (status) => status.received.length === 20);
+      await system.status(1, (status) => status.free === 4);
+    }));
+
+  Deno.test(`Supervisor (${mode}) replaces a hung worker, which does nothing when it wakes`, () =>
+    withSystem(placement, async (system) => {
+      await system.spawn(1, 2);
+      const until = new SharedArrayBuffer(8);
+      const cells = new Int32Array(until);
+      const start = performance.now();
+      const hung = system.order(1, { do: "hang", until, to: 2 });
+      await assert.rejects(hung, /hung, no heartbeat/);
+      const fresh = await system.order(1, { do: "status" });
+      assert.ok(performance.now() - start < REPLACED_WITHIN_MS);
+      assert.equal(fresh.sent, 0);
+      assert.equal(system.failures[0].reason, "hung");
+      const woken = Atomics.waitAsync(cells, 1, 1).value;
+      Atomics.store(cells, 0, 1);
+      await woken;
+      await system.order(1, { do: "burst", to: 2, count: 3 });
+      const { received, letters } = await system.status(2, (status) => status.received.length >= 3);
+      assert.deepEqual(received, [0, 1, 2]);
+      assert.deepEqual(letters, []);
+      assert.deepEqual(system.letters, []);
+    }, false));
+
+  Deno.test(`Supervisor (${mode}) gives a worker up that fails again and again`, () =>
+    withSystem(placement, async (system) => {
+      await system.spawn(1);
+      for (let i = 0; i < 6; i++) await assert.rejects(system.order(1, { do: "throw", text: `boom ${i}` }));
+      assert.equal(system.escalations.length, 1);
+      assert.equal(system.escalations[0].message, "boom 5");
+      assert.equal(system.failures.length, 5);
+      assert.equal(system.supervisor.workers()[0].state, "stopped");
+      await assert.rejects(system.order(1, { do: "status" }), /Cannot ask actor 1: stopped/);
+    }));
+
+  Deno.test(`Supervisor (${mode}) stops while an actor hangs, and says so`, () =>
+    withSystem(placement, async (system) => {
+      await system.spawn(1, 2);
+      const until = new SharedArrayBuffer(8);
+      const cells = new Int32Array(until);
+      const hanging = Atomics.waitAsync(cells, 1, 0).value;
+      const hung = assert.rejects(system.order(1, { do: "hang", until, to: 2 }), /stopped/);
+      await hanging;
+      assert.equal(await system.supervisor.stop(), false);
+      await hung;
+      Atomics.store(cells, 0, 1);
+    }, false));
 }
+
+Deno.test("Supervisor starts workers when they are needed, and counts what they do", () =>
+  withSystem(MODES[1], async (system) => {
+    assert.deepEqual(system.supervisor.workers(), []);
+    await system.spawn(1);
+    await system.order(1, { do: "burst", to: 1, count: 5 });
+    await system.status(1, (status) => status.received.length === 5);
+    const before = system.supervisor.workers();
+    assert.equal(before.length, 1);
+    await assert.rejects(system.order(1, { do: "throw", text: "boom" }));
+    await system.order(1, { do: "status" });
+    const [worker] = system.supervisor.workers();
+    assert.ok(worker.stats.parcels >= 5, "counters survive the worker");
+    assert.ok(worker.stats.letters >= 2);
+    assert.ok(worker.stats.turns > 0);
+  }));
+
+Deno.test("Supervisor leaves nothing that keeps the process alive", async () => {
+  const main = `
+    import { createEventfd, ring } from "./ffi/eventfd.ts";
+    import { close } from "./ffi/io.ts";
+    import { Supervisor } from "./actors/runtime/supervisor.ts";
+    const supervisor = new Supervisor({
+      module: new URL("./tests/doubles/runtime_worker.ts", import.meta.url),
+      placement: { mode: "isolated", workers: 3 },
+      makeBell: createEventfd, ring, closeBell: close,
+      initOf: () => ({ init: { slabs: 1 } }),
+      receive() {}, changed() {}, failed() {}, escalate() {},
+    });
+    for (const actor of [1, 2, 3]) await supervisor.spawn(actor, { group: "a", alone: true });
+    console.log(await supervisor.stop());`;
+  const root = new URL("../../", import.meta.url);
+  const source = main.replaceAll('"./', `"${root}`);
+  const args = ["run", "-A", "--no-lock", `data:application/typescript,${encodeURIComponent(source)}`];
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd: root }).output();
+  assert.equal(code, 0, new TextDecoder().decode(stderr));
+  assert.equal(new TextDecoder().decode(stdout), "true\n");
+});
+
+Deno.test("Supervisor reports a module that cannot be loaded, and gives up", async () => {
+  const failures: WorkerFailure[] = [];
+  const escalation = Promise.withResolvers<WorkerFailure>();
+  const supervisor = new Supervisor({
+    module: new URL("data:application/javascript,throw new Error('no library')"),
+    placement: MODES[0],
+    makeBell: createEventfd,
+    ring,
+    closeBell: close,
+    initOf: () => ({ init: null }),
+    receive: () => {},
+    changed: () => {},
+    failed: (failure) => failures.push(failure),
+    escalate: escalation.resolve,
+  });
+  try {
+    for (let i = 0; i < 6; i++) await assert.rejects(supervisor.spawn(1, HEAVY), /no library/);
+    assert.equal((await escalation.promise).reason, "unloadable");
+    assert.equal(failures.length, 5);
+  } finally {
+    assert.equal(await supervisor.stop(), true);
+  }
+});

@@ -35,7 +35,7 @@ export type Order =
   | { readonly do: "mode"; readonly mode: Mode }
   | { readonly do: "letter"; readonly to: number; readonly body: unknown }
   | { readonly do: "throw"; readonly text: string }
-  /** Spins until the shared cell is not 0, then sends a parcel, a letter and a reply. */
+  /** Sets cell 1 to 1, spins until cell 0 is not 0, then sends a parcel, letters and a reply, and sets cell 1 to 2. */
   | { readonly do: "hang"; readonly until: SharedArrayBuffer; readonly to: number }
   | { readonly do: "release" };
 
@@ -116,12 +116,13 @@ class TestActor implements Behaviour<TestParcel> {
         throw new Error(order.text);
       case "hang": {
         const cell = new Int32Array(order.until);
+        tell(cell, 1);
         while (Atomics.load(cell, 0) === 0);
         this.#burst = { to: order.to, left: 1, next: 1_000_000 };
         this.#send();
         this.#context.send(order.to, "late");
         this.#context.send(0, "late");
-        Atomics.store(cell, 1, 1);
+        tell(cell, 2);
         break;
       }
       case "release":
@@ -192,6 +193,11 @@ class TestActor implements Behaviour<TestParcel> {
   }
 
   stop(): void {}
+}
+
+function tell(cell: Int32Array, value: number): void {
+  Atomics.store(cell, 1, value);
+  Atomics.notify(cell, 1);
 }
 
 function makeSlab(): TestParcel {
