@@ -1,6 +1,7 @@
 /**
  * Secret keys of requests and listings: "0x" and hex digits, or raw ASCII, as iproute2's ALGO-KEYMAT.
  */
+import type { EspTransformSpec } from "../../datapath/esp/aead.ts";
 
 /** Longest key in bytes (XFRM_ALGO_KEY_BUF_SIZE of iproute2). */
 export const MAX_KEY_BYTES = 512;
@@ -18,6 +19,11 @@ export function formatKey(key: Uint8Array): string {
   return key.length === 0
     ? ""
     : `0x${Array.from(key, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}
+
+/** For keys that nobody needs any more. */
+export function zeroKeys(transform: Omit<EspTransformSpec, "direction" | "esn">): void {
+  for (const algorithm of [transform.aead, transform.enc, transform.auth]) algorithm?.key.fill(0);
 }
 
 function parseHex(digits: string): Uint8Array | null {

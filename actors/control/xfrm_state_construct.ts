@@ -14,6 +14,7 @@ import {
 import { addressBits } from "./ip_address.ts";
 import { type Errno, fail, ok, type Result } from "./kernel_error.ts";
 import type { XfrmUserDeps } from "./xfrm_deps.ts";
+import { zeroKeys } from "./xfrm_key.ts";
 import { lifetimeRecord, timeLimits } from "./xfrm_lifetime.ts";
 import { anySelector } from "./xfrm_selector.ts";
 import { flagsForIfId, type StateEntry } from "./xfrm_state_info.ts";
@@ -47,7 +48,10 @@ export function constructState(request: XfrmStateRequest, deps: XfrmUserDeps): R
   const transform = attachAlgorithms(request);
   if (!transform.ok) return transform;
   const init = verifyInitState(request, place.value.family, sel.value);
-  if (!init.ok) return init;
+  if (!init.ok) {
+    zeroKeys(transform.value);
+    return init;
+  }
   const refused = deps.checkTransform(transform.value, place.value.proto);
   if (refused !== null) return transformError(request, transform.value, refused);
   const ifId = request.if_id ?? 0;
@@ -176,10 +180,6 @@ export function withOwnKeys(record: XfrmStateRecord): XfrmStateRecord {
       ...(auth && { auth: { ...auth, key: auth.key.slice() } }),
     },
   };
-}
-
-export function zeroKeys({ aead, enc, auth }: TransformSpec): void {
-  for (const algorithm of [aead, enc, auth]) algorithm?.key.fill(0);
 }
 
 export function saName(id: XfrmStateId): string {

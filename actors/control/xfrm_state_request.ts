@@ -17,7 +17,7 @@ import {
 import { type IpFamily, parseIpAddress } from "./ip_address.ts";
 import { fail, ok, type Result } from "./kernel_error.ts";
 import { AEAD_ALGOS, AUTH_ALGOS, COMP_ALGOS, ENC_ALGOS, findAlgo } from "./xfrm_algo.ts";
-import { parseKey } from "./xfrm_key.ts";
+import { parseKey, zeroKeys } from "./xfrm_key.ts";
 import { anySelector, type Devices, parseSelector } from "./xfrm_selector.ts";
 
 /** Packets of the largest replay window (XFRMA_REPLAY_ESN_MAX). */
@@ -104,20 +104,21 @@ export function verifyNewsaInfo(request: XfrmStateRequest): Result<void> {
 export function attachAlgorithms(request: XfrmStateRequest): Result<TransformSpec> {
   const esn = request.flags?.includes("esn") ?? false;
   const aead = attachAead(request.aead);
-  if (!aead.ok) return aead;
   const auth = attachAuth(request.auth);
-  if (!auth.ok) return auth;
   const enc = attachEnc(request.enc);
-  if (!enc.ok) return enc;
-  if (request.comp !== undefined && findAlgo(COMP_ALGOS, request.comp.name) === undefined) {
-    return unknown("COMP", request.comp.name, "comp.name");
-  }
-  return ok({
+  const comp = attachComp(request.comp);
+  const transform: TransformSpec = {
     esn,
-    ...(aead.value && { aead: aead.value }),
-    ...(auth.value && { auth: auth.value }),
-    ...(enc.value && { enc: enc.value }),
-  });
+    ...(aead.ok && aead.value && { aead: aead.value }),
+    ...(auth.ok && auth.value && { auth: auth.value }),
+    ...(enc.ok && enc.value && { enc: enc.value }),
+  };
+  for (const attached of [aead, auth, enc, comp]) {
+    if (attached.ok) continue;
+    zeroKeys(transform);
+    return attached;
+  }
+  return ok(transform);
 }
 
 /** What the mode and the transform refuse once the algorithms are there (__xfrm_init_state, init_state). */
@@ -239,6 +240,11 @@ function attachEnc(enc: XfrmStateRequest["enc"]): Result<TransformSpec["enc"]> {
   if (row === undefined) return unknown("CRYPT", enc.name, "enc.name");
   const key = parseKey(enc.key);
   return key === null ? badKey("enc.key") : ok({ name: row.name, key });
+}
+
+function attachComp(comp: XfrmStateRequest["comp"]): Result<void> {
+  if (comp === undefined || findAlgo(COMP_ALGOS, comp.name) !== undefined) return ok(undefined);
+  return unknown("COMP", comp.name, "comp.name");
 }
 
 function invalid<T = never>(state: string, attribute: string, extack?: string): Result<T> {

@@ -15,8 +15,9 @@ import { parseIpAddress, sameWords } from "./ip_address.ts";
 import { fail, ok, type Result } from "./kernel_error.ts";
 import type { XfrmChange } from "./xfrm_change.ts";
 import type { XfrmUserDeps } from "./xfrm_deps.ts";
+import { zeroKeys } from "./xfrm_key.ts";
 import { passedLimit } from "./xfrm_lifetime.ts";
-import { acquiringState, constructState, saName, withOwnKeys, zeroKeys } from "./xfrm_state_construct.ts";
+import { acquiringState, constructState, saName, withOwnKeys } from "./xfrm_state_construct.ts";
 import { flagsForIfId, type StateEntry, stateInfo } from "./xfrm_state_info.ts";
 import { parsePlace, PROTO_NUMBER, spiRange, type StatePlace } from "./xfrm_state_request.ts";
 
