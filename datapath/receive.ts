@@ -21,12 +21,15 @@ import { xfrmPolicyCheck } from "./xfrm/xfrm_policy_check.ts";
 import { IPPROTO_UDP } from "./xfrm/xfrm_record.ts";
 import { LOOPBACK_IFINDEX, type XfrmTable } from "./xfrm/xfrm_table.ts";
 
-/** Stages 2 to 7 for every packet without a REASON. One that has it from stage 1 is only counted. */
+/** Stages 2 to 7 for every packet without a REASON; whoever gave one has counted it. */
 export function receive(table: XfrmTable, batch: Batch): void {
   const i32 = batch.i32;
   for (let i = 0, n = batch.count; i < n; i++) {
-    if (i32[REASON + i] === 0) i32[REASON + i] = receiveOne(table, batch, i);
-    if (i32[REASON + i] !== 0) table.countMib(i32[REASON + i]);
+    if (i32[REASON + i] !== 0) continue;
+    const reason = receiveOne(table, batch, i);
+    if (reason === 0) continue;
+    i32[REASON + i] = reason;
+    table.countMib(reason);
   }
 }
 

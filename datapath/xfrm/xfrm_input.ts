@@ -50,24 +50,26 @@ export function findState(table: XfrmTable, batch: Batch, i: number): XfrmState 
   const length = i32[LENGTH + i];
   const proto = i32[OUTER_PROTO + i];
   let spi = 0;
-  let needed = esp.HEADER_BYTES;
-  if (proto === IPPROTO_AH) needed = AH_BYTES;
-  else if (proto === IPPROTO_COMP) needed = COMP_BYTES;
-  if (length < needed) {
-    table.reason = DropReason.InHdrError;
-    return null;
+  if (proto === IPPROTO_ESP) {
+    if (!esp.checkLen(length)) return refuse(table, DropReason.InHdrError);
+    spi = esp.getSpi(view, at);
+  } else if (proto === IPPROTO_AH) {
+    if (length < AH_BYTES) return refuse(table, DropReason.InHdrError);
+    spi = view.getInt32(at + AH_SPI);
+  } else if (proto === IPPROTO_COMP) {
+    if (length < COMP_BYTES) return refuse(table, DropReason.InHdrError);
+    spi = view.getUint16(at + COMP_CPI);
+  } else {
+    // Only an IPComp SA's companion would vouch for bare IPIP, and IPComp is not handled.
+    return refuse(table, DropReason.InBareIpip);
   }
-  // Without a companion of an IPComp SA nobody vouches for bare IPIP, and SAs of IPComp are not handled.
-  if (proto === IPPROTO_IPIP) {
-    table.reason = DropReason.InBareIpip;
-    return null;
-  }
-  if (proto === IPPROTO_ESP) spi = esp.getSpi(view, at);
-  else if (proto === IPPROTO_AH) spi = view.getInt32(at + AH_SPI);
-  else if (proto === IPPROTO_COMP) spi = view.getUint16(at + COMP_CPI);
   const state = table.states.lookup(i32[IKEY + i], i32[OUTER_DST + i], spi, proto);
-  if (state === null) table.reason = DropReason.InNoStates;
-  return state;
+  return state ?? refuse(table, DropReason.InNoStates);
+}
+
+function refuse(table: XfrmTable, reason: number): null {
+  table.reason = reason;
+  return null;
 }
 
 /**

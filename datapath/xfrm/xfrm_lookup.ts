@@ -76,7 +76,7 @@ export function findPolicies(table: XfrmTable, entry: FlowEntry, dir: number): v
 function resolveTemplates(table: XfrmTable, policy: XfrmPolicy, entry: FlowEntry): number {
   for (const template of policy.templates) {
     const reason = resolveTemplate(table, policy, template, entry);
-    if (reason !== 0 && !(template.optional && reason === DropReason.OutNoStates)) return reason;
+    if (reason !== 0) return reason;
   }
   return 0;
 }
@@ -99,6 +99,7 @@ function resolveTemplate(
   const mark = policy.markValue & policy.markMask;
   const state = xfrmStateFind(table, template, mark, local, remote, source);
   if (state === null) {
+    if (template.optional) return 0;
     // The kernel says EEXIST: the SPI that the template names belongs to an SA that doesn't fit it.
     const taken = template.spi !== 0 && template.family === AF_INET &&
       table.states.lookup(mark, remote[0], template.spi, template.proto) !== null;

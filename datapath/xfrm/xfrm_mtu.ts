@@ -20,6 +20,7 @@ export function encapBytes(encapType: number): number {
 /**
  * Longest inner packet of a tunnel mode ESP SA whose outer packet fits `mtu`.
  * What is left for the text is rounded down to the cipher's block, then pad length and next header go off.
+ * 0 when nothing fits.
  */
 export function xfrmStateMtu(
   mtu: number,
@@ -29,5 +30,5 @@ export function xfrmStateMtu(
   blockSize: number,
 ): number {
   const room = mtu - encapBytes(encapType) - esp.HEADER_BYTES - ivLength - icvLength;
-  return room - (room % blockSize) - esp.TRAILER_BYTES;
+  return Math.max(0, room - (room % blockSize) - esp.TRAILER_BYTES);
 }

@@ -44,6 +44,12 @@ export interface StateError {
   readonly message: string;
 }
 
+/** What an update may replace in a valid SA (xfrm_state_update()). */
+export type XfrmStateUpdate = Pick<
+  XfrmStateRecord,
+  "number" | "lifetime" | "encapType" | "encapSport" | "encapDport" | "outputMark" | "flags"
+>;
+
 const TWO_32 = 0x1_0000_0000;
 /** Last number of an SA without ESN. Wrapping (oseq-may-wrap) would repeat a nonce, so nothing follows it. */
 const LAST_SEQ = TWO_32 - 1;
@@ -69,11 +75,8 @@ export class XfrmState implements ReplayState {
   readonly f64: Float64Array;
   readonly i32: Int32Array;
 
-  readonly noecn: boolean;
-  readonly decapDscp: boolean;
-  readonly nopmtudisc: boolean;
-  readonly wildrecv: boolean;
   readonly dontEncapDscp: boolean;
+  readonly tfcpad: number;
 
   // What xfrm_state_update() may change.
   encapType = 0;
@@ -83,7 +86,10 @@ export class XfrmState implements ReplayState {
   encapBytes = 0;
   outputMark: MarkRecord | null = null;
   lifetime!: LifetimeRecord;
-  readonly tfcpad: number;
+  noecn = false;
+  decapDscp = false;
+  nopmtudisc = false;
+  wildrecv = false;
 
   readonly ivLength: number;
   readonly icvLength: number;
@@ -122,10 +128,6 @@ export class XfrmState implements ReplayState {
     this.replayWindow = Math.min(record.replayWindow, BITMAP_WORDS * 32);
     this.f64 = f64;
     this.i32 = i32;
-    this.noecn = (record.flags & XfrmStateFlagBit.noecn) !== 0;
-    this.decapDscp = (record.flags & XfrmStateFlagBit["decap-dscp"]) !== 0;
-    this.nopmtudisc = (record.flags & XfrmStateFlagBit.nopmtudisc) !== 0;
-    this.wildrecv = (record.flags & XfrmStateFlagBit.wildrecv) !== 0;
     this.dontEncapDscp = (record.extraFlags & XfrmExtraFlagBit["dont-encap-dscp"]) !== 0;
     this.tfcpad = record.tfcpad;
     this.ivLength = sample.ivLength;
@@ -133,32 +135,42 @@ export class XfrmState implements ReplayState {
     this.blockSize = sample.blockSize;
     this.expiry = f64[CELL_EXPIRY];
     this.#backend = backend;
-    this.#spec = copyKeys(record.transform);
+    this.#spec = record.transform;
     this.#setAttributes(record);
     this.#skipLeasesBelow(f64[CELL_OSEQ]);
   }
 
-  /** Makes the SA, or says why its algorithms or keys won't do. The transform made to find out is thrown away. */
+  /**
+   * Makes the SA, which owns the keys of its record, or says why its algorithms or keys won't do. The transform made
+   * to find out is thrown away: an SA is used one way as a rule, and its first packet tells which.
+   */
   static create(record: XfrmStateRecord, backend: CryptoBackend): XfrmState | StateError {
     const sample = backend.create({ ...record.transform, direction: "out" });
-    if ("errno" in sample) return sample;
+    if ("errno" in sample) {
+      zeroKeys(record.transform);
+      return sample;
+    }
     const state = new XfrmState(record, backend, sample);
     sample.destroy();
     return state;
   }
 
-  /** xfrm_state_update() of a valid SA: encapsulation, lifetimes and output mark; keys and window stay. */
-  update(record: XfrmStateRecord): void {
-    this.#setAttributes(record);
+  /** xfrm_state_update() of a valid SA; keys and window stay, dying ends. */
+  update(change: XfrmStateUpdate): void {
+    this.#setAttributes(change);
     if (this.expiry === EXPIRY_DYING) this.setExpiry(EXPIRY_VALID);
   }
 
-  #setAttributes(record: XfrmStateRecord): void {
-    this.encapType = record.encapType;
-    this.encapPorts = (record.encapSport << 16) | record.encapDport;
-    this.encapBytes = encapBytes(record.encapType);
-    this.outputMark = record.outputMark;
-    this.lifetime = record.lifetime;
+  #setAttributes(change: XfrmStateUpdate): void {
+    this.encapType = change.encapType;
+    this.encapPorts = (change.encapSport << 16) | change.encapDport;
+    this.encapBytes = encapBytes(change.encapType);
+    this.outputMark = change.outputMark;
+    this.lifetime = change.lifetime;
+    this.noecn = (change.flags & XfrmStateFlagBit.noecn) !== 0;
+    this.decapDscp = (change.flags & XfrmStateFlagBit["decap-dscp"]) !== 0;
+    this.nopmtudisc = (change.flags & XfrmStateFlagBit.nopmtudisc) !== 0;
+    this.wildrecv = (change.flags & XfrmStateFlagBit.wildrecv) !== 0;
   }
 
   get isTunnel(): boolean {
@@ -261,18 +273,12 @@ export class XfrmState implements ReplayState {
     this.#sealer?.destroy();
     this.#opener?.destroy();
     this.#sealer = this.#opener = null;
-    this.#spec.aead?.key.fill(0);
-    this.#spec.enc?.key.fill(0);
-    this.#spec.auth?.key.fill(0);
+    zeroKeys(this.#spec);
   }
 }
 
-/** Own copies of the keys, so that they can be zeroed without touching the sender's. */
-function copyKeys(spec: XfrmStateRecord["transform"]): XfrmStateRecord["transform"] {
-  return {
-    esn: spec.esn,
-    ...(spec.aead && { aead: { ...spec.aead, key: spec.aead.key.slice() } }),
-    ...(spec.enc && { enc: { ...spec.enc, key: spec.enc.key.slice() } }),
-    ...(spec.auth && { auth: { ...spec.auth, key: spec.auth.key.slice() } }),
-  };
+function zeroKeys(spec: XfrmStateRecord["transform"]): void {
+  spec.aead?.key.fill(0);
+  spec.enc?.key.fill(0);
+  spec.auth?.key.fill(0);
 }

@@ -12,7 +12,14 @@ import { FlowCache } from "./flow_cache.ts";
 import { RouteCache, type RouteLookup } from "./route_lookup.ts";
 import { PolicyTable } from "./xfrm_policy.ts";
 import type { XfrmPolicyRecord, XfrmStateRecord } from "./xfrm_record.ts";
-import { EXPIRY_DYING, EXPIRY_VALID, HARD_EXPIRED, type StateError, XfrmState } from "./xfrm_state.ts";
+import {
+  EXPIRY_DYING,
+  EXPIRY_VALID,
+  HARD_EXPIRED,
+  type StateError,
+  XfrmState,
+  type XfrmStateUpdate,
+} from "./xfrm_state.ts";
 import { StateTable } from "./xfrm_state_table.ts";
 
 /** ifindex of `lo` in every netns; a packet for this host is routed to it. */
@@ -25,12 +32,6 @@ export interface XfrmTableOptions {
   readonly mib: Float64Array;
   /** sysctl net.ipv4.ip_default_ttl. */
   readonly ipDefaultTtl: number;
-}
-
-/** An SA reached a byte or packet limit: `hard` and it is gone, else it is dying. */
-export interface XfrmExpiry {
-  readonly number: number;
-  readonly hard: boolean;
 }
 
 export class XfrmTable implements OuterSource {
@@ -53,7 +54,7 @@ export class XfrmTable implements OuterSource {
   readonly #backend: CryptoBackend;
   readonly #mib: Float64Array;
   #id: number = Math.floor(Math.random() * 65536);
-  #expiries: XfrmExpiry[] = [];
+  #expired: { readonly number: number; readonly hard: boolean }[] = [];
 
   constructor(options: XfrmTableOptions) {
     this.#backend = options.backend;
@@ -63,20 +64,25 @@ export class XfrmTable implements OuterSource {
   }
 
   /**
-   * Adds an SA, or gives one that is there already (same number) new limits, encapsulation and output mark.
+   * Adds an SA; the keys in its record belong to the table from here on, which zeroes them in the end.
    * Returns null, or why the algorithms or keys won't do.
    */
   addState(record: XfrmStateRecord): StateError | null {
-    const known = this.states.get(record.number);
-    if (known !== undefined) {
-      known.update(record);
-    } else {
-      const made = XfrmState.create(record, this.#backend);
-      if (!(made instanceof XfrmState)) return made;
-      this.states.insert(made);
-    }
+    const made = XfrmState.create(record, this.#backend);
+    if (!(made instanceof XfrmState)) return made;
+    this.delState(record.number);
+    this.states.insert(made);
     this.generation++;
     return null;
+  }
+
+  /** What an update may replace in a valid SA; it also ends dying. False when there is no such SA. */
+  updState(change: XfrmStateUpdate): boolean {
+    const state = this.states.get(change.number);
+    if (state === undefined) return false;
+    state.update(change);
+    this.generation++;
+    return true;
   }
 
   /** Removes an SA and zeroes its keys; false when there is none. */
@@ -128,7 +134,7 @@ export class XfrmTable implements OuterSource {
     transmit(this, batch);
   }
 
-  /** Decapsulates the batch's packets that have no REASON yet, and counts those that have. */
+  /** Decapsulates the batch's packets that have no REASON yet. */
   receive(batch: Batch): void {
     this.now = Math.floor(Date.now() / 1000);
     receive(this, batch);
@@ -139,16 +145,17 @@ export class XfrmTable implements OuterSource {
     return this.states.lookup(mark | 0, daddr | 0, spi | 0, proto)?.number ?? 0;
   }
 
-  /** Limits that SAs reached since the last call. */
-  takeExpiries(): readonly XfrmExpiry[] {
-    const taken = this.#expiries;
-    if (taken.length !== 0) this.#expiries = [];
-    return taken;
+  /** Tells which SAs reached a byte or packet limit since the last call: `hard` and it is gone, else it is dying. */
+  drainExpired(tell: (number: number, hard: boolean) => void): void {
+    if (this.#expired.length === 0) return;
+    const taken = this.#expired;
+    this.#expired = [];
+    for (const { number, hard } of taken) tell(number, hard);
   }
 
   /** checkExpire() gave SOFT_EXPIRED or HARD_EXPIRED: another SA may be the better one now. */
   expired(state: XfrmState, expiry: number): void {
-    this.#expiries.push({ number: state.number, hard: expiry === HARD_EXPIRED });
+    this.#expired.push({ number: state.number, hard: expiry === HARD_EXPIRED });
     this.generation++;
   }
 
