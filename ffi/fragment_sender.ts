@@ -18,16 +18,7 @@ import {
 import { EMSGSIZE } from "./errno.ts";
 import { IP_PKTINFO, IPPROTO_IP, MESSAGES, MmsgTable, PKTINFO_CMSG_BYTES, PKTINFO_SPEC_DST } from "./mmsg.ts";
 import { refusePackets, SlabSender } from "./slab_sender.ts";
-import {
-  IN_PKTINFO_BYTES,
-  IOVEC_BYTES,
-  IOVEC_LEN,
-  type NativeTable,
-  nativeTable,
-  SIN_ADDR,
-  storeAddress,
-  swap32,
-} from "./struct_layout.ts";
+import { IN_PKTINFO_BYTES, type NativeTable, nativeTable, SIN_ADDR, swap32 } from "./struct_layout.ts";
 
 const HEADER_BYTES = 20;
 const HEADER_STRIDE = 32;
@@ -46,11 +37,9 @@ export class FragmentSender extends SlabSender {
   constructor(fd: number) {
     super(fd, { iovecs: 2, name: true, control: PKTINFO_CMSG_BYTES });
     this.table.setControlHeader(0, IPPROTO_IP, IP_PKTINFO, IN_PKTINFO_BYTES);
-    const { i32, iov, iovWords } = this.table;
     for (let m = 0; m < MESSAGES; m++) {
-      const word = iov + m * iovWords;
-      storeAddress(i32, word, this.#headers.lo, this.#headers.hi, m * HEADER_STRIDE);
-      i32[word + 2] = HEADER_BYTES;
+      this.table.setIovecBase(m, 0, this.#headers.lo, this.#headers.hi, m * HEADER_STRIDE);
+      this.table.setIovecLength(m, 0, HEADER_BYTES);
     }
   }
 
@@ -106,10 +95,9 @@ export class FragmentSender extends SlabSender {
   }
 
   #writeMessage(batch: Batch, m: number, i: number, offset: number, span: number): void {
-    const { i32, iov, iovWords, name, control, controlWords } = this.table;
-    const word = iov + m * iovWords + (IOVEC_BYTES >> 2);
-    storeAddress(i32, word, batch.i32[ADDRESS_LO], batch.i32[ADDRESS_HI], offset);
-    i32[word + (IOVEC_LEN >> 2)] = span;
+    const { i32, name, control, controlWords } = this.table;
+    this.table.setIovecBase(m, 1, batch.i32[ADDRESS_LO], batch.i32[ADDRESS_HI], offset);
+    this.table.setIovecLength(m, 1, span);
     i32[name + m * MmsgTable.NAME_WORDS + (SIN_ADDR >> 2)] = swap32(batch.i32[OUTER_DST + i]);
     i32[control + m * controlWords + PKTINFO_SPEC_DST] = swap32(batch.i32[OUTER_SRC + i]);
     this.first[m] = this.last[m] = i;

@@ -21,6 +21,8 @@ const symbols = {
   sendmmsg: { parameters: ["i32", "pointer", "u32", "i32"], result: "i32" },
   recvmmsg: { parameters: ["i32", "pointer", "u32", "i32", "pointer"], result: "i32" },
   epoll_wait: { parameters: ["i32", "pointer", "i32", "i32"], result: "i32" },
+  // 24 ns for 1440 bytes; set(subarray) takes 35 and makes an object.
+  memcpy: { parameters: ["pointer", "pointer", "u32"], result: "void" },
   __errno_location: { parameters: [], result: "pointer" },
 
   // Cold. `buffer` so that callers need no pointers; sizes as usize.

@@ -5,6 +5,7 @@ import {
   CMSGHDR_BYTES,
   IN_PKTINFO_BYTES,
   IOVEC_BYTES,
+  IOVEC_LEN,
   MMSGHDR_BYTES,
   MSG_CONTROL,
   MSG_CONTROLLEN,
@@ -20,6 +21,8 @@ import {
 
 /** Messages of one table. */
 export const MESSAGES = 64;
+
+const IOVEC_WORDS = IOVEC_BYTES >> 2;
 
 /** sendmmsg and recvmmsg flag. */
 export const MSG_DONTWAIT = 0x40;
@@ -94,6 +97,15 @@ export class MmsgTable {
         table.i32[(header + MSG_CONTROLLEN) >> 2] = layout.control;
       }
     }
+  }
+
+  /** Points iovec `k` of message `m` at the address (`hi`, `lo`) + `offset`. */
+  setIovecBase(m: number, k: number, lo: number, hi: number, offset: number): void {
+    storeAddress(this.i32, this.iov + m * this.iovWords + k * IOVEC_WORDS, lo, hi, offset);
+  }
+
+  setIovecLength(m: number, k: number, bytes: number): void {
+    this.i32[this.iov + m * this.iovWords + k * IOVEC_WORDS + (IOVEC_LEN >> 2)] = bytes;
   }
 
   /** Points message m's first iovec at iovec number `index` of the whole table, `count` of them. */

@@ -88,3 +88,11 @@ export function readPackets(fd: number): { readonly length: number; readonly vie
     packets.push({ length, view: new DataView(buffer.slice(0, length).buffer) });
   }
 }
+
+/** Interface index of a side's device. */
+export function ifindexOf(side: Side): number {
+  const text = inside(side, () => Deno.readTextFileSync("/proc/thread-self/net/dev_mcast"));
+  const line = text.split("\n").find((row) => row.split(/\s+/)[1] === side.device);
+  if (line === undefined) throw new Error(`${side.device} is not in ${text}`);
+  return Number(line.split(/\s+/)[0]);
+}

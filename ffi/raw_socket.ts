@@ -34,7 +34,7 @@ import {
 } from "./mmsg.ts";
 import { SlabReceiver } from "./slab_receiver.ts";
 import { SlabSender } from "./slab_sender.ts";
-import { IN_PKTINFO_BYTES, IOVEC_LEN, SIN_ADDR, storeAddress, swap32 } from "./struct_layout.ts";
+import { IN_PKTINFO_BYTES, SIN_ADDR, swap32 } from "./struct_layout.ts";
 
 const SOCK_RAW = 3;
 export const SOCK_NONBLOCK = 0o4000;
@@ -166,7 +166,7 @@ export class MmsgSender extends SlabSender {
   /** Writes the messages for the packets from `from` on, up to one that must be fragmented. Returns their number. */
   #build(batch: Batch, from: number, count: number, udpPort: number): number {
     const packets = batch.i32;
-    const { i32, iov, iovWords, name, control, controlWords } = this.table;
+    const { i32, name, control, controlWords } = this.table;
     const lo = packets[ADDRESS_LO];
     const hi = packets[ADDRESS_HI];
     let m = 0;
@@ -175,9 +175,8 @@ export class MmsgSender extends SlabSender {
       if (packets[REASON + i] !== 0 || (udpPort !== 0 && isUdpOf(packets, i, udpPort))) continue;
       const length = packets[LENGTH + i];
       if (packets[OUTER_DF + i] === 0 && packets[PATH_MTU + i] !== 0 && length > packets[PATH_MTU + i]) break;
-      const word = iov + m * iovWords;
-      storeAddress(i32, word, lo, hi, packets[OFFSET + i]);
-      i32[word + (IOVEC_LEN >> 2)] = length;
+      this.table.setIovecBase(m, 0, lo, hi, packets[OFFSET + i]);
+      this.table.setIovecLength(m, 0, length);
       i32[name + m * MmsgTable.NAME_WORDS + (SIN_ADDR >> 2)] = swap32(packets[OUTER_DST + i]);
       i32[control + m * controlWords + PKTINFO_SPEC_DST] = swap32(packets[OUTER_SRC + i]);
       this.first[m] = this.last[m] = i;

@@ -24,7 +24,15 @@ import { DropReason } from "../datapath/drop_reason.ts";
 import { Epoll, EPOLLIN } from "./epoll.ts";
 import { EMSGSIZE, ENETUNREACH } from "./errno.ts";
 import { close } from "./io.ts";
-import { inside, ip, openPacketSocket, readPackets, type Side, withVethPair } from "./netns_fixture.ts";
+import {
+  ifindexOf,
+  inside,
+  ip,
+  openPacketSocket,
+  readPackets,
+  type Side,
+  withVethPair,
+} from "./netns_fixture.ts";
 import { MmsgReceiver, MmsgSender, openRawSocket } from "./raw_socket.ts";
 import { newSlab } from "./slab_pointers.ts";
 
@@ -117,10 +125,7 @@ Deno.test("MmsgSender and MmsgReceiver carry a full batch with all its fields", 
   await withSockets(1500, ({ a, b, sender, receiver, out, into }) => {
     for (let i = 0; i < BATCH_PACKETS; i++) appendOuter(out, a, b, 1400 + i, i, i << 2);
     assert.equal(sender.send(out, 0), BATCH_PACKETS);
-    const ifindex = inside(
-      b,
-      () => Number(Deno.readTextFileSync("/proc/thread-self/net/dev_mcast").match(/\d+/)![0]),
-    );
+    const ifindex = ifindexOf(b);
     let seen = 0;
     receiveAll(receiver, into, BATCH_PACKETS, (batch) => {
       for (let i = 0; i < batch.i32[COUNT]; i++, seen++) {

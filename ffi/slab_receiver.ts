@@ -1,4 +1,4 @@
-/** Receiving up to 64 packets with one recvmmsg, each straight into its slot of a slab. */
+/** Receiving up to 64 messages with one recvmmsg, each straight into its slot of a slab. */
 import {
   ADDRESS_HI,
   ADDRESS_LO,
@@ -19,30 +19,32 @@ import { DropReason } from "../datapath/drop_reason.ts";
 import { EAGAIN, EINTR, errno } from "./errno.ts";
 import { libc } from "./libc.ts";
 import { MESSAGES, MmsgTable, MSG_DONTWAIT } from "./mmsg.ts";
-import { MSG_CONTROLLEN, MSG_LEN, type NativeTable, nativeTable, storeAddress } from "./struct_layout.ts";
-
-/** Longest message: an IPv4 packet. */
-const MAX_MESSAGE = 65536;
+import { pointerAt } from "./slab_pointers.ts";
+import { MSG_CONTROLLEN, MSG_LEN } from "./struct_layout.ts";
+import { SPILL_BYTES, SpillArea } from "./spill_area.ts";
 
 /**
- * One message per slot. What does not fit its slot (a jumbo or reassembled packet) runs on into a private area, and is
- * put together behind the others, in as many slots as it needs; what finds no room waits for the next batch.
+ * A message that fits its slot stays where recvmmsg put it. One that does not (a jumbo or reassembled packet), or that
+ * holds several packets (UDP_GRO), runs on into a private area, is completed there and copied to free slots; what
+ * finds none waits for the next batch. Packets keep the order of the socket.
  */
 export abstract class SlabReceiver {
   /** Messages received that wait for room in a batch: call receive() again before waiting for the descriptor. */
   pending = 0;
   readonly fd: number;
   protected readonly table: MmsgTable;
-  /** Where a message begins inside its slot. */
+  /** Where a message begins inside its slot, and the bytes of it that the slot takes. */
   readonly #start: number;
-  /** Bytes of a message that its slot takes. */
   readonly #room: number;
   readonly #controlBytes: number;
-  /** MESSAGES places of MAX_MESSAGE bytes; the pages that no long message touched cost nothing. */
-  readonly #spill: NativeTable = nativeTable(MESSAGES * MAX_MESSAGE);
-  /** Messages that wait in #spill, oldest first, and their lengths. */
+  readonly #spill = new SpillArea();
+  /** Messages that wait, oldest first: number, bytes, bytes of each packet, bytes of the first already delivered. */
   readonly #waiting = new Int32Array(MESSAGES);
-  readonly #waitingLength = new Int32Array(MESSAGES);
+  readonly #length = new Int32Array(MESSAGES);
+  readonly #segment = new Int32Array(MESSAGES);
+  #delivered = 0;
+  /** Oldest waiting message. */
+  #oldest = 0;
   /** Slab that the iovecs point at. */
   #lo = 0;
   #hi = 0;
@@ -55,14 +57,10 @@ export abstract class SlabReceiver {
     this.#room = SLOT_BYTES - start;
     this.#controlBytes = controlBytes;
     this.table = new MmsgTable({ iovecs: 2, name, control: controlBytes });
-    const { table } = this;
-    const { lo, hi } = this.#spill;
     for (let m = 0; m < MESSAGES; m++) {
-      const iov = table.iov + m * table.iovWords;
-      table.i32[iov + 2] = this.#room;
+      this.table.setIovecLength(m, 0, this.#room);
       // The rest lands where it continues the part in the slot, once that is copied before it.
-      storeAddress(table.i32, iov + 4, lo, hi, m * MAX_MESSAGE + this.#room);
-      table.i32[iov + 6] = MAX_MESSAGE - this.#room;
+      this.#spill.aim(this.table, m, 1, this.#room);
     }
   }
 
@@ -70,11 +68,11 @@ export abstract class SlabReceiver {
    * Fills an empty batch: packets that waited, then those of one recvmmsg. Returns the number of packets in it; 0 when
    * there was nothing, -errno when the socket is of no use. Sets COUNT, NEXT_SLOT and every packet field.
    *
-   * 1. Packets that waited come first; if some still do, stop there.
+   * 1. Packets that waited come first; nothing else is received before they are gone.
    * 2. Point the iovecs at the slab's slots, unless they do already.
    * 3. recvmmsg.
-   * 4. Each message that fits its slot becomes a packet.
-   * 5. Each that does not is completed in the private area, then appended to the batch where there is room.
+   * 4. A message that fits its slot becomes a packet there.
+   * 5. Any other is completed in the private area and copied to the slots behind; once one waits, all later ones do.
    */
   receive(batch: Batch): number {
     const i32 = batch.i32;
@@ -86,21 +84,29 @@ export abstract class SlabReceiver {
       return i32[COUNT];
     }
     this.#aim(i32[ADDRESS_LO], i32[ADDRESS_HI]);
-    this.#rearm();
     const received = libc.recvmmsg(this.fd, this.table.pointers[0], MESSAGES, MSG_DONTWAIT, null);
     if (received <= 0) {
       const error = errno();
       return received === 0 || error === EAGAIN || error === EINTR ? 0 : -error;
     }
     this.#used = received;
+    i32[NEXT_SLOT] = received;
     const headers = this.table.i32;
     for (let m = 0; m < received; m++) {
       const length = headers[m * MmsgTable.HEADER_WORDS + (MSG_LEN >> 2)];
-      if (length > this.#room) this.#setAside(batch, m, length);
-      else this.#finish(batch, m, DATA + m * SLOT_BYTES, length);
+      const segment = this.segmentBytes(m, length);
+      if (length <= this.#room && segment >= length && this.pending === 0 && i32[COUNT] < BATCH_PACKETS) {
+        this.#finish(batch, m, DATA + m * SLOT_BYTES, length);
+      } else {
+        this.#setAside(batch, m, length, segment);
+        this.#placeWaiting(batch);
+      }
     }
-    i32[NEXT_SLOT] = received;
-    if (this.pending > 0) this.#placeWaiting(batch);
+    if (i32[COUNT] === 0) {
+      // So many messages that none of the slots was free; now that all are set aside, every one is.
+      i32[NEXT_SLOT] = 0;
+      this.#placeWaiting(batch);
+    }
     return i32[COUNT];
   }
 
@@ -117,6 +123,11 @@ export abstract class SlabReceiver {
     length: number,
   ): number;
 
+  /** Bytes of each packet in message `m` of `length` bytes: the last may be shorter. */
+  protected segmentBytes(_m: number, length: number): number {
+    return length;
+  }
+
   #finish(batch: Batch, m: number, slot: number, length: number): void {
     const i32 = batch.i32;
     const index = i32[COUNT];
@@ -127,52 +138,51 @@ export abstract class SlabReceiver {
     if (rest < 0) i32[REASON + index] = DropReason.InTruncated;
   }
 
+  /** Points the iovecs at a slab's slots, and gives back the room for control data that recvmmsg has changed. */
   #aim(lo: number, hi: number): void {
-    if (lo === this.#lo && hi === this.#hi) return;
-    const { i32, iov, iovWords } = this.table;
-    for (let m = 0; m < MESSAGES; m++) {
-      storeAddress(i32, iov + m * iovWords, lo, hi, DATA + m * SLOT_BYTES + this.#start);
+    const { table } = this;
+    for (let m = 0; m < this.#used; m++) {
+      table.i32[m * MmsgTable.HEADER_WORDS + (MSG_CONTROLLEN >> 2)] = this.#controlBytes;
     }
+    this.#used = 0;
+    if (lo === this.#lo && hi === this.#hi) return;
+    for (let m = 0; m < MESSAGES; m++) table.setIovecBase(m, 0, lo, hi, DATA + m * SLOT_BYTES + this.#start);
     this.#lo = lo;
     this.#hi = hi;
   }
 
-  /** Gives back the room for control data that recvmmsg replaced by what it used. */
-  #rearm(): void {
-    if (this.#controlBytes === 0) return;
-    const { i32 } = this.table;
-    for (let m = 0; m < this.#used; m++) {
-      i32[m * MmsgTable.HEADER_WORDS + (MSG_CONTROLLEN >> 2)] = this.#controlBytes;
-    }
-    this.#used = 0;
+  #setAside(batch: Batch, m: number, length: number, segment: number): void {
+    const slotPart = pointerAt(batch, DATA + m * SLOT_BYTES + this.#start);
+    libc.memcpy(this.#spill.pointerAt(m, 0, 0), slotPart, this.#room);
+    if (this.pending === 0) this.#oldest = 0;
+    const last = this.#oldest + this.pending++;
+    this.#waiting[last] = m;
+    this.#length[last] = Math.min(length, SPILL_BYTES);
+    this.#segment[last] = Math.max(segment, 1);
   }
 
-  #setAside(batch: Batch, m: number, length: number): void {
-    const from = DATA + m * SLOT_BYTES + this.#start;
-    this.#spill.u8.set(batch.u8.subarray(from, from + this.#room), m * MAX_MESSAGE);
-    this.#waiting[this.pending] = m;
-    this.#waitingLength[this.pending] = length;
-    this.pending++;
-  }
-
-  /** Appends waiting messages to the batch, oldest first, for as long as there is room. Allocates: jumbos are rare. */
+  /** Copies packets of waiting messages into free slots, in order, for as long as there is room. */
   #placeWaiting(batch: Batch): void {
     const i32 = batch.i32;
-    let placed = 0;
-    for (; placed < this.pending; placed++) {
-      const m = this.#waiting[placed];
-      const length = Math.min(this.#waitingLength[placed], MAX_MESSAGE);
-      const first = i32[NEXT_SLOT];
-      const next = first + Math.ceil((this.#start + length + TAILROOM) / SLOT_BYTES);
-      if (i32[COUNT] === BATCH_PACKETS || next > BATCH_PACKETS) break;
-      i32[NEXT_SLOT] = next;
-      const slot = DATA + first * SLOT_BYTES;
-      const at = m * MAX_MESSAGE;
-      batch.u8.set(this.#spill.u8.subarray(at, at + length), slot + this.#start);
-      this.#finish(batch, m, slot, length);
+    while (this.pending > 0) {
+      const m = this.#waiting[this.#oldest];
+      const length = this.#length[this.#oldest];
+      const segment = this.#segment[this.#oldest];
+      do {
+        const bytes = Math.min(segment, length - this.#delivered);
+        const first = i32[NEXT_SLOT];
+        const next = first + (this.#start + bytes + TAILROOM + SLOT_BYTES - 1 >>> 11);
+        if (i32[COUNT] === BATCH_PACKETS || next > BATCH_PACKETS) return;
+        i32[NEXT_SLOT] = next;
+        const slot = DATA + first * SLOT_BYTES;
+        const from = this.#spill.pointerAt(m, this.#delivered, segment);
+        libc.memcpy(pointerAt(batch, slot + this.#start), from, bytes);
+        this.#finish(batch, m, slot, bytes);
+        this.#delivered += bytes;
+      } while (this.#delivered < length);
+      this.#delivered = 0;
+      this.#oldest++;
+      this.pending--;
     }
-    this.#waiting.copyWithin(0, placed, this.pending);
-    this.#waitingLength.copyWithin(0, placed, this.pending);
-    this.pending -= placed;
   }
 }

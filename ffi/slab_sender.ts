@@ -22,9 +22,14 @@ export abstract class SlabSender {
     this.table = new MmsgTable(layout);
   }
 
+  /** Whether an errno for message `m` ends the flush: by default, when the socket is full. */
+  protected stops(error: number, _m: number): boolean {
+    return error === EAGAIN || error === ENOBUFS || error === ENOMEM;
+  }
+
   /**
-   * Sends messages 0 to `messages` - 1 of the table. Returns the first one not handled because the socket is full
-   * (EAGAIN, ENOBUFS, ENOMEM), or `messages`. A message that the kernel refuses for itself gets REASON OutError and
+   * Sends messages 0 to `messages` - 1 of the table. Returns the first one not handled because of an error that
+   * stops, or `messages`. A message that the kernel refuses for itself gets REASON OutError and
    * INFO errno, and the others go on.
    *
    * Ends: each turn handles a message, returns, or counts an interrupt.
@@ -41,7 +46,7 @@ export abstract class SlabSender {
       const error = errno();
       if (error === EINTR && interrupts++ < MAX_INTERRUPTS) continue;
       this.lastErrno = error;
-      if (error === EAGAIN || error === ENOBUFS || error === ENOMEM) return m;
+      if (this.stops(error, m)) return m;
       refusePackets(batch, this.first[m], this.last[m], error);
       m++;
     }

@@ -17,8 +17,13 @@ interface Rule {
 const RULES: readonly Rule[] = [
   { folder: "datapath/wire/", values: [], types: [], external: [] },
   { folder: "datapath/", values: ["datapath/"], types: [], external: [] },
-  // The layout of a batch is what datapath/ and ffi/ share; its offsets are values.
-  { folder: "ffi/", values: ["ffi/", "datapath/batch.ts"], types: ["datapath/"], external: ["@noble/"] },
+  // The layout of a batch and the drop reasons are what datapath/ and ffi/ share; they are values.
+  {
+    folder: "ffi/",
+    values: ["ffi/", "datapath/batch.ts", "datapath/drop_reason.ts"],
+    types: ["datapath/"],
+    external: ["@noble/"],
+  },
   { folder: "actors/runtime/", values: ["actors/runtime/"], types: [], external: ["node:worker_threads"] },
   {
     folder: "actors/control/",

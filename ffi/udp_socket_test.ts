@@ -1,0 +1,235 @@
+import assert from "node:assert/strict";
+import {
+  Batch,
+  BATCH_PACKETS,
+  COUNT,
+  DATA,
+  ESP_AT,
+  INFO,
+  INGRESS,
+  LENGTH,
+  OFFSET,
+  OUTER_DF,
+  OUTER_DST,
+  OUTER_PROTO,
+  OUTER_SRC,
+  OUTER_TOS,
+  REASON,
+  SLOT_BYTES,
+  UDP_PORTS,
+} from "../datapath/batch.ts";
+import { DropReason } from "../datapath/drop_reason.ts";
+import { Epoll, EPOLLIN } from "./epoll.ts";
+import { EADDRINUSE, EMSGSIZE, SyscallError } from "./errno.ts";
+import { close } from "./io.ts";
+import {
+  ifindexOf,
+  inside,
+  openPacketSocket,
+  readPackets,
+  type Side,
+  withVethPair,
+} from "./netns_fixture.ts";
+import { newSlab } from "./slab_pointers.ts";
+import { openUdpSocket, UdpReceiver, UdpSender, type UdpSocketOptions } from "./udp_socket.ts";
+
+const PORT = 4500;
+let slabId = 2000;
+
+interface Setup {
+  readonly a: Side;
+  readonly b: Side;
+  readonly sender: UdpSender;
+  readonly receiver: UdpReceiver;
+  readonly out: Batch;
+  readonly into: Batch;
+}
+
+async function withSockets(mtu: number, options: UdpSocketOptions, fn: (s: Setup) => void): Promise<void> {
+  await withVethPair(mtu, (a, b) => {
+    const sendFd = inside(a, () => openUdpSocket(PORT, options));
+    const receiveFd = inside(b, () => openUdpSocket(PORT, options));
+    try {
+      const sender = new UdpSender(sendFd, PORT);
+      const receiver = new UdpReceiver(receiveFd, PORT);
+      fn({ a, b, sender, receiver, out: new Batch(newSlab(slabId++)), into: new Batch(newSlab(slabId++)) });
+    } finally {
+      close(sendFd);
+      close(receiveFd);
+    }
+  });
+}
+
+/** Appends an outer packet with room for its headers: `payload` bytes that begin with `number` and count up. */
+function appendUdp(batch: Batch, from: Side, to: Side, payload: number, number: number, tos = 0): number {
+  const i = batch.append(28 + payload);
+  if (i < 0) throw new Error("the batch is full");
+  const { i32, view } = batch;
+  const at = i32[OFFSET + i] + 28;
+  for (let k = 0; k < payload; k++) view.setUint8(at + k, number + k);
+  i32[OUTER_SRC + i] = from.u32;
+  i32[OUTER_DST + i] = to.u32;
+  i32[OUTER_DF + i] = 1;
+  i32[OUTER_TOS + i] = tos;
+  i32[UDP_PORTS + i] = (PORT << 16) | PORT;
+  return i;
+}
+
+/** Receives until `want` packets came; checks that packet n begins with n and has lengths[n] bytes. */
+function receiveAll(
+  s: Setup,
+  lengths: readonly number[],
+  each?: (batch: Batch, i: number, n: number) => void,
+): void {
+  const epoll = new Epoll();
+  epoll.add(s.receiver.fd, EPOLLIN, 1);
+  try {
+    let n = 0;
+    while (n < lengths.length) {
+      if (s.receiver.pending === 0 && epoll.wait(5000) === 0) {
+        throw new Error(`${n} of ${lengths.length} packets arrived`);
+      }
+      const received = s.receiver.receive(s.into);
+      assert.ok(received > 0, `receive answered ${received}`);
+      for (let i = 0; i < received; i++, n++) {
+        const { i32, u8 } = s.into;
+        const at = i32[OFFSET + i];
+        assert.equal((at - DATA - ESP_AT) % SLOT_BYTES, 0);
+        assert.equal(i32[LENGTH + i], lengths[n], `packet ${n}`);
+        for (let k = 0; k < lengths[n]; k++) {
+          if (u8[at + k] !== ((n + k) & 0xff)) assert.fail(`packet ${n} differs at byte ${k}`);
+        }
+        each?.(s.into, i, n);
+      }
+    }
+    assert.equal(s.receiver.receive(s.into), 0);
+  } finally {
+    epoll.close();
+  }
+}
+
+for (const zeroChecksum of [false, true]) {
+  Deno.test(`UdpSender and UdpReceiver carry a full batch with all its fields, zeroChecksum ${zeroChecksum}`, async () => {
+    await withSockets(1500, { zeroChecksum }, (s) => {
+      const { a, b } = s;
+      const watcher = inside(b, () => openPacketSocket());
+      try {
+        const ifindex = ifindexOf(b);
+        const lengths = Array.from({ length: BATCH_PACKETS }, (_, n) => n < 40 ? 1400 : 1000 + 7 * n);
+        for (const [n, length] of lengths.entries()) appendUdp(s.out, a, b, length, n, n < 50 ? 0x28 : 0x48);
+        assert.equal(s.sender.send(s.out, 0), BATCH_PACKETS);
+        receiveAll(s, lengths, ({ i32 }, i, n) => {
+          assert.equal(i32[OUTER_SRC + i], a.u32);
+          assert.equal(i32[OUTER_DST + i], b.u32);
+          assert.equal(i32[UDP_PORTS + i], (PORT << 16) | PORT);
+          assert.equal(i32[OUTER_PROTO + i], 50);
+          assert.equal(i32[OUTER_TOS + i], n < 50 ? 0x28 : 0x48);
+          assert.equal(i32[INGRESS + i], ifindex);
+          assert.equal(i32[REASON + i], 0);
+        });
+        const seen = readPackets(watcher);
+        assert.ok(seen.length > 0);
+        for (const { view } of seen) {
+          assert.equal(view.getUint16(6), 0x4000, "DF set");
+          assert.equal(view.getUint32(12), a.u32);
+          assert.equal(view.getUint16(26) === 0, zeroChecksum, "UDP checksum");
+        }
+        // Forty packets of one length are one message where the kernel segments.
+        assert.equal(seen.length < BATCH_PACKETS - 30, !zeroChecksum, `${seen.length} messages`);
+      } finally {
+        close(watcher);
+      }
+    });
+  });
+}
+
+Deno.test("UdpReceiver keeps the order of super-packets, single packets and what waits", async () => {
+  await withSockets(1500, {}, (s) => {
+    const lengths: number[] = [];
+    for (let round = 0; round < 6; round++) {
+      s.out.clear();
+      for (let k = 0; k < BATCH_PACKETS; k++) {
+        const length = k < 50 ? 1300 : 100 + k;
+        appendUdp(s.out, s.a, s.b, length, lengths.length);
+        lengths.push(length);
+      }
+      assert.equal(s.sender.send(s.out, 0), BATCH_PACKETS);
+    }
+    receiveAll(s, lengths);
+  });
+});
+
+Deno.test("UdpReceiver takes payloads longer than a slot", async () => {
+  await withSockets(65535, {}, (s) => {
+    const lengths = [1984, 1985, 9000, 65507, 1];
+    for (const [n, length] of lengths.entries()) {
+      s.out.clear();
+      appendUdp(s.out, s.a, s.b, length, n);
+      assert.equal(s.sender.send(s.out, 0), 1);
+      assert.equal(s.out.i32[REASON], 0, `errno ${s.out.i32[INFO]}`);
+    }
+    receiveAll(s, lengths);
+  });
+});
+
+Deno.test("UdpSender sends a refused message's packets one by one and marks those that are too long", async () => {
+  await withSockets(1500, {}, (s) => {
+    for (let n = 0; n < 3; n++) appendUdp(s.out, s.a, s.b, 1000, n);
+    for (let n = 0; n < 3; n++) appendUdp(s.out, s.a, s.b, 1900, 99);
+    for (let n = 3; n < 6; n++) appendUdp(s.out, s.a, s.b, 1000, n);
+    assert.equal(s.sender.send(s.out, 0), 9);
+    const { OutError } = DropReason;
+    assert.deepEqual(Array.from(s.out.i32.subarray(REASON, REASON + 9)), [
+      0,
+      0,
+      0,
+      OutError,
+      OutError,
+      OutError,
+      0,
+      0,
+      0,
+    ]);
+    assert.equal(s.out.i32[INFO + 3], EMSGSIZE);
+    receiveAll(s, [1000, 1000, 1000, 1000, 1000, 1000]);
+    // Segmenting goes on with the next batch.
+    s.out.clear();
+    for (let n = 0; n < 10; n++) appendUdp(s.out, s.a, s.b, 1000, n);
+    const watcher = inside(s.b, () => openPacketSocket());
+    try {
+      assert.equal(s.sender.send(s.out, 0), 10);
+      receiveAll(s, new Array(10).fill(1000));
+      assert.equal(readPackets(watcher).length, 1);
+    } finally {
+      close(watcher);
+    }
+  });
+});
+
+Deno.test("UdpSender leaves alone what is refused, not in UDP, from another port or may be fragmented", async () => {
+  await withSockets(1500, {}, (s) => {
+    for (let n = 0; n < 5; n++) appendUdp(s.out, s.a, s.b, 500, n === 4 ? 0 : 99);
+    s.out.i32[REASON] = DropReason.OutPolBlock;
+    s.out.i32[UDP_PORTS + 1] = 0;
+    s.out.i32[UDP_PORTS + 2] = (500 << 16) | PORT;
+    s.out.i32[OUTER_DF + 3] = 0;
+    assert.equal(s.sender.send(s.out, 0), s.out.i32[COUNT]);
+    receiveAll(s, [500]);
+  });
+});
+
+Deno.test("openUdpSocket() says who has the port", async () => {
+  await withVethPair(1500, (a) => {
+    const fd = inside(a, () => openUdpSocket(PORT));
+    try {
+      assert.throws(
+        () => inside(a, () => openUdpSocket(PORT)),
+        (error: unknown) =>
+          error instanceof SyscallError && error.errno === EADDRINUSE &&
+          /another program/.test(error.message),
+      );
+    } finally {
+      close(fd);
+    }
+  });
+});
