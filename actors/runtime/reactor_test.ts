@@ -1,0 +1,374 @@
+import assert from "node:assert/strict";
+import {
+  type Behaviour,
+  BELL_EVENTS,
+  type Context,
+  KIND,
+  MAX_ACTORS,
+  OWNER,
+  type Parcel,
+  type Poller,
+  TO,
+  UNDELIVERED,
+} from "./behaviour.ts";
+import { Cell, Link, makeBlock, makePosted, Stop } from "./mailbox.ts";
+import { Reactor } from "./reactor.ts";
+
+/** A poller that reports what the test says. */
+class PollerDouble implements Poller {
+  readonly log: string[] = [];
+  readonly timeouts: number[] = [];
+  readonly tokenOf = new Map<number, number>();
+  /** Tokens and events of the next wait. */
+  next: [number, number][] = [];
+  duringWait = () => {};
+  #now: [number, number][] = [];
+
+  wait(timeoutMs: number): number {
+    this.timeouts.push(timeoutMs);
+    this.duringWait();
+    this.#now = this.next;
+    this.next = [];
+    return this.#now.length;
+  }
+  token(i: number): number {
+    return this.#now[i][0];
+  }
+  events(i: number): number {
+    return this.#now[i][1];
+  }
+  add(fd: number, events: number, token: number): void {
+    this.log.push(`add ${fd} ${events}`);
+    this.tokenOf.set(fd, token);
+  }
+  modify(fd: number, events: number): void {
+    this.log.push(`modify ${fd} ${events}`);
+  }
+  remove(fd: number): void {
+    this.log.push(`remove ${fd}`);
+  }
+  close(): void {}
+}
+
+const SLOT = 0;
+const BELL = 100;
+
+function wrap(buffer: ArrayBuffer): Parcel {
+  return { buffer, i32: new Int32Array(buffer) };
+}
+const makeSlab = () => wrap(new ArrayBuffer(64));
+
+/** A reactor alone in its thread; `main` and `peers` are the far ends of its channels. */
+class Bench {
+  readonly poller = new PollerDouble();
+  readonly block = makeBlock();
+  readonly routes = new Int32Array(MAX_ACTORS);
+  readonly log: string[] = [];
+  readonly contexts: Context<Parcel>[] = [];
+  readonly reactor: Reactor<Parcel>;
+  readonly main: Link;
+  readonly #ends: Link[] = [];
+
+  constructor() {
+    const [near, far] = this.channel();
+    this.main = far;
+    this.reactor = new Reactor({
+      slot: SLOT,
+      epoch: 1,
+      block: this.block,
+      routes: this.routes,
+      main: near,
+      bell: BELL,
+      poller: this.poller,
+      wrap,
+      control: (message) => this.log.push(`control ${JSON.stringify(message)}`),
+    });
+  }
+
+  channel(): [Link, Link] {
+    const { port1, port2 } = new MessageChannel();
+    const posted = makePosted();
+    const end = (port: MessagePort, side: 0 | 1) =>
+      new Link({ port, posted, side, peer: null, peerBell: -1 }, () => {});
+    const ends: [Link, Link] = [end(port1, 0), end(port2, 1)];
+    this.#ends.push(...ends);
+    return ends;
+  }
+
+  /** Connects a worker `slot` that has `actor`; returns its end. */
+  peer(slot: number, actor: number): Link {
+    const [near, far] = this.channel();
+    this.reactor.link(slot, near);
+    this.routes[actor] = slot + 1;
+    return far;
+  }
+
+  /** An actor that logs its calls; `on` may replace some. */
+  spawn(id: number, on: Partial<Behaviour<Parcel>> = {}): Context<Parcel> {
+    const log = (text: string) => void this.log.push(`${id} ${text}`);
+    const quiet: Behaviour<Parcel> = {
+      receive: (message) => log(`letter ${message}`),
+      parcel: (parcel) => log(`parcel ${parcel.i32[KIND]}`),
+      ready: (token, events) => log(`ready ${token} ${events}`),
+      available: () => log("available"),
+      tick: () => {},
+      flush: () => log("flush"),
+      stop: () => log("stop"),
+    };
+    this.reactor.spawn(id, (context) => (this.contexts[id] = context, { ...quiet, ...on }));
+    return this.contexts[id];
+  }
+
+  /** Calls since the last time, without those of `flush` unless asked for. */
+  calls(flushes = false): string[] {
+    return this.log.splice(0).filter((line) => flushes || !line.endsWith("flush"));
+  }
+
+  letter(to: number, body: unknown, call = 0): void {
+    this.main.post({ op: "letter", to, from: 0, call, body }, []);
+  }
+
+  abandon(): void {
+    Atomics.store(this.block.cells, Cell.stop, Stop.abandoned);
+  }
+
+  close(): void {
+    this.#ends.forEach((link) => link.close());
+  }
+}
+
+function test(name: string, run: (bench: Bench) => void): void {
+  Deno.test(name, () => {
+    const bench = new Bench();
+    try {
+      run(bench);
+    } finally {
+      bench.close();
+    }
+  });
+}
+
+function parcelTo(to: number, kind: number): Parcel {
+  const parcel = makeSlab();
+  parcel.i32[TO] = to;
+  parcel.i32[KIND] = kind;
+  return parcel;
+}
+
+test("turn() delivers letters and parcels of one worker in the order they were sent, never nested", (bench) => {
+  let depth = 0;
+  const nested = (call: () => void) => {
+    assert.equal(depth++, 0, "nested call");
+    call();
+    depth--;
+  };
+  bench.spawn(2, {
+    receive: (message) => nested(() => bench.log.push(`2 letter ${message}`)),
+    parcel: (parcel) => nested(() => bench.log.push(`2 parcel ${parcel.i32[KIND]}`)),
+  });
+  const context = bench.spawn(1, {
+    receive: () =>
+      nested(() => {
+        context.send(2, "a");
+        context.sendParcel(parcelTo(2, 1));
+        context.send(2, "b");
+        context.sendParcel(parcelTo(2, 2));
+      }),
+  });
+  bench.letter(1, "go");
+  bench.reactor.turn();
+  assert.deepEqual(bench.calls(), ["2 letter a", "2 parcel 1", "2 letter b", "2 parcel 2"]);
+});
+
+test("turn() flushes only actors that were called, once", (bench) => {
+  bench.spawn(1);
+  bench.spawn(2);
+  bench.reactor.turn();
+  bench.calls();
+  bench.letter(2, "a");
+  bench.letter(2, "b");
+  bench.reactor.turn();
+  assert.deepEqual(bench.calls(true), ["2 letter a", "2 letter b", "2 flush"]);
+});
+
+test("turn() sleeps only when nothing is left to do, and says so before it looks a last time", (bench) => {
+  bench.spawn(1);
+  bench.reactor.turn();
+  let asleep = -1;
+  bench.poller.duringWait = () => asleep = Atomics.load(bench.block.cells, Cell.sleeping);
+  bench.reactor.turn();
+  assert.equal(asleep, 1);
+  assert.ok(bench.poller.timeouts.at(-1)! > 0 && bench.poller.timeouts.at(-1)! <= 100);
+  assert.equal(Atomics.load(bench.block.cells, Cell.sleeping), 0);
+  bench.letter(1, "a");
+  bench.reactor.turn();
+  assert.equal(bench.poller.timeouts.at(-1), 0);
+  assert.equal(asleep, 0);
+});
+
+test("turn() is a heartbeat, also while an actor never runs out of work", (bench) => {
+  const context = bench.spawn(1, { parcel: (parcel) => context.sendParcel(parcel) });
+  context.sendParcel(parcelTo(1, 0));
+  const before = Atomics.load(bench.block.cells, Cell.heartbeat);
+  bench.reactor.turn();
+  bench.reactor.turn();
+  assert.ok(Atomics.load(bench.block.cells, Cell.heartbeat) >= before + 2);
+  assert.deepEqual(bench.poller.timeouts.slice(1), [0]);
+});
+
+test("watch() brings events to the actor under its own token until unwatch()", (bench) => {
+  const context = bench.spawn(1);
+  context.watch(7, 1, 70);
+  context.watch(7, 5, 71);
+  const token = bench.poller.tokenOf.get(7)!;
+  bench.poller.next = [[token, 5]];
+  bench.reactor.turn();
+  assert.deepEqual(bench.calls(), ["1 ready 71 5"]);
+  context.unwatch(7);
+  bench.poller.next = [[token, 5]];
+  bench.reactor.turn();
+  assert.deepEqual(bench.calls(), []);
+  assert.deepEqual(bench.poller.log, [`add ${BELL} ${BELL_EVENTS}`, "add 7 1", "modify 7 5", "remove 7"]);
+});
+
+test("an event that is older than an unwatch in the same turn finds nothing", (bench) => {
+  const second = bench.spawn(2);
+  bench.spawn(1, { ready: () => second.unwatch(8) });
+  bench.contexts[1].watch(7, 1, 0);
+  second.watch(8, 1, 0);
+  const [seven, eight] = [bench.poller.tokenOf.get(7)!, bench.poller.tokenOf.get(8)!];
+  bench.poller.next = [[seven, 1], [eight, 1]];
+  bench.reactor.turn();
+  assert.deepEqual(bench.calls(), []);
+});
+
+test("spawn() that throws leaves nothing watched and no route", (bench) => {
+  const make = (context: Context<Parcel>) => {
+    context.watch(9, 1, 0);
+    throw new Error("EBUSY");
+  };
+  assert.throws(() => bench.reactor.spawn(3, make), /EBUSY/);
+  assert.equal(bench.poller.log.at(-1), "remove 9");
+  assert.equal(bench.routes[3], 0);
+});
+
+test("remove() stops the actor, and what is on its way to it goes home", (bench) => {
+  let undelivered = 0;
+  const context = bench.spawn(1);
+  const pool = context.pool(1, makeSlab, () => undelivered++);
+  bench.spawn(2);
+  bench.contexts[2].watch(5, 1, 0);
+  const parcel = pool.take()!;
+  parcel.i32[TO] = 2;
+  context.sendParcel(parcel);
+  bench.reactor.remove(2);
+  assert.deepEqual(bench.calls(), ["2 stop"]);
+  assert.equal(bench.poller.log.at(-1), "remove 5");
+  bench.reactor.turn();
+  assert.deepEqual([undelivered, pool.free, bench.routes[2]], [1, 1, 0]);
+});
+
+test("a parcel from a peer for an actor that is gone goes back to the peer", (bench) => {
+  const peer = bench.peer(1, 20);
+  const parcel = parcelTo(5, 3);
+  parcel.i32[OWNER] = 20;
+  peer.post(parcel.buffer, [parcel.buffer]);
+  bench.reactor.turn();
+  const { i32 } = wrap(peer.receive() as ArrayBuffer);
+  assert.deepEqual([i32[TO], i32[KIND]], [20, UNDELIVERED]);
+});
+
+test("a parcel whose receiver and owner are both gone is counted and dropped", (bench) => {
+  const context = bench.spawn(1);
+  context.sendParcel(parcelTo(77, 1));
+  bench.reactor.turn();
+  assert.equal(bench.block.stats[6], 1);
+});
+
+test("down() drops the channel, and the pools write off what the peer held", (bench) => {
+  const peer = bench.peer(1, 20);
+  const context = bench.spawn(1);
+  const pool = context.pool(2, makeSlab);
+  const parcel = pool.take()!;
+  parcel.i32[TO] = 20;
+  context.sendParcel(parcel);
+  assert.equal((peer.receive() as ArrayBuffer).byteLength, 64);
+  bench.reactor.down(1, 2);
+  const other = pool.take()!;
+  other.i32[TO] = 20;
+  context.sendParcel(other);
+  bench.reactor.turn();
+  assert.deepEqual([pool.free, pool.outstanding], [1, 1]);
+});
+
+test("available() follows a failed take once a buffer is home", (bench) => {
+  const context = bench.spawn(1);
+  const pool = context.pool(1, makeSlab);
+  const parcel = pool.take()!;
+  assert.equal(pool.take(), null);
+  context.give(parcel);
+  bench.reactor.turn();
+  assert.deepEqual(bench.calls(), ["1 available"]);
+});
+
+test("run() reports the actor that threw", (bench) => {
+  bench.spawn(1);
+  bench.spawn(2, {
+    parcel: () => {
+      throw new TypeError("bad");
+    },
+  });
+  bench.contexts[1].sendParcel(parcelTo(2, 0));
+  const failure = bench.reactor.run()!;
+  assert.deepEqual([failure.actor, failure.message], [2, "bad"]);
+});
+
+test("run() stops every actor when told to leave, also after one that throws", (bench) => {
+  bench.spawn(1, {
+    stop: () => {
+      throw new Error("stuck");
+    },
+  });
+  bench.spawn(2);
+  Atomics.store(bench.block.cells, Cell.stop, Stop.leave);
+  assert.equal(bench.reactor.run()!.message, "stuck");
+  assert.deepEqual(bench.calls(), ["2 stop"]);
+});
+
+test("an abandoned worker that wakes from its wait calls nobody and touches no descriptor", (bench) => {
+  const context = bench.spawn(1);
+  context.watch(7, 1, 0);
+  bench.letter(1, "a");
+  bench.poller.next = [[bench.poller.tokenOf.get(7)!, 1]];
+  bench.poller.duringWait = () => bench.abandon();
+  const calls = bench.poller.log.length;
+  assert.equal(bench.reactor.run(), null);
+  assert.deepEqual(bench.calls(true), []);
+  assert.equal(bench.poller.log.length, calls);
+});
+
+test("an abandoned worker that wakes inside a call sends nothing and calls nobody after it", (bench) => {
+  const peer = bench.peer(1, 20);
+  bench.spawn(2);
+  const context: Context<Parcel> = bench.spawn(1, {
+    receive: (_message, _from, reply) => {
+      bench.abandon();
+      context.sendParcel(parcelTo(20, 1));
+      context.sendParcel(parcelTo(2, 1));
+      context.send(20, "a");
+      context.send(2, "a");
+      context.send(0, "a");
+      context.watch(9, 1, 0);
+      context.unwatch(7);
+      reply("a");
+    },
+  });
+  context.watch(7, 1, 0);
+  const calls = bench.poller.log.length;
+  bench.letter(1, "go", 1);
+  assert.equal(bench.reactor.run(), null);
+  assert.deepEqual(bench.calls(true), []);
+  assert.equal(peer.receive(), undefined);
+  assert.equal(bench.main.receive(), undefined);
+  assert.equal(bench.poller.log.length, calls);
+});
