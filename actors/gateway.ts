@@ -391,7 +391,7 @@ export interface Gateway {
   /** Counters of /proc/net/xfrm_stat. */
   xfrmStat(ns: NetnsRef): Promise<Result<Record<XfrmMib, number>>>;
   health(): GatewayHealth;
-  /** Events with a larger id than `after`, as they come, until the signal aborts. */
+  /** Events with a larger id than `after`, as they come, until the signal aborts; `after` -1: only new ones. */
   events(after: number, signal: AbortSignal): AsyncIterable<GatewayEvent>;
   /** Closes every device and socket and ends the workers. */
   close(): Promise<void>;
