@@ -1,0 +1,139 @@
+/** A device as `ip link show` prints it (iproute2 ip/ipaddress.c print_linkinfo()). */
+import { type Json, jsonPrint } from "./json_print.ts";
+import type { Options } from "./options.ts";
+import { jsonStats64, printStats64 } from "./print_stats64.ts";
+import type { LinkInfo } from "./types.ts";
+
+/** Level of -s that shows the drops by cause, which iproute2 does not have. */
+const SHOW_DROPS = 3;
+
+/** All of `links` as one text, in the form that the options ask for. */
+export function printLinks(links: readonly LinkInfo[], options: Options): string {
+  if (options.json) {
+    const object = options.brief ? jsonBrief : jsonLink;
+    return jsonPrint(links.map((link) => object(link, options)), options.pretty);
+  }
+  return links.map((link) => options.brief ? printBrief(link) : printLink(link, options)).join("");
+}
+
+/** `ip monitor link` prints neither link mode nor queue length. */
+export function printLinkEvent(link: LinkInfo): string {
+  return `${head(link)} state ${link.operstate} group ${link.group} \n${addresses(link)}\n`;
+}
+
+function printLink(link: LinkInfo, options: Options): string {
+  const newline = options.oneline ? "\\" : "\n";
+  const lines = [
+    `${head(link)} state ${link.operstate} mode ${link.linkmode} group ${link.group} qlen ${link.txqlen}`,
+    addresses(link) + (options.details ? ` ${printLimits(link)}` : ""),
+  ];
+  if (options.details) lines.push(printDetails(link));
+  if (options.stats > 0) lines.push(...printStats64(link.stats64, options.stats > 1));
+  const drops = Object.entries(link.drops);
+  if (options.stats >= SHOW_DROPS && drops.length > 0) {
+    lines.push(`    drops: ${drops.map(([cause, count]) => `${cause} ${count}`).join(" ")}`);
+  }
+  return `${lines.join(newline)}\n`;
+}
+
+function printBrief(link: LinkInfo): string {
+  const name = `${shownName(link)} `.padEnd(17);
+  return `${name}${`${link.operstate} `.padEnd(15)}${link.address} <${link.flags.join(",")}> \n`;
+}
+
+function head(link: LinkInfo): string {
+  const flags = link.flags.join(",");
+  return `${link.ifindex}: ${shownName(link)}: <${flags}> mtu ${link.mtu} qdisc ${link.qdisc}`;
+}
+
+function shownName(link: LinkInfo): string {
+  return `${link.ifname}@${link.link ?? "NONE"}`;
+}
+
+function addresses(link: LinkInfo): string {
+  const remote = `${link.link_pointtopoint ? "peer" : "brd"} ${link.broadcast}`;
+  const permanent = link.permaddr === undefined ? "" : ` permaddr ${link.permaddr}`;
+  return `    link/${link.link_type} ${link.address} ${remote}${permanent}`;
+}
+
+function printLimits(link: LinkInfo): string {
+  const { promiscuity, allmulti, min_mtu, max_mtu } = link;
+  return `promiscuity ${promiscuity}  allmulti ${allmulti} minmtu ${min_mtu} maxmtu ${max_mtu} `;
+}
+
+function printDetails(link: LinkInfo): string {
+  const { info_kind, info_data } = link.linkinfo;
+  const values: [string, string | number | undefined][] = [
+    ["remote", info_data.remote],
+    ["local", info_data.local],
+    ["dev", info_data.link],
+    ["ikey", info_data.ikey],
+    ["okey", info_data.okey],
+    ["fwmark", info_data.fwmark],
+    ["addrgenmode", link.inet6_addr_gen_mode],
+    ["numtxqueues", link.num_tx_queues],
+    ["numrxqueues", link.num_rx_queues],
+    ["gso_max_size", link.gso_max_size],
+    ["gso_max_segs", link.gso_max_segs],
+    ["tso_max_size", link.tso_max_size],
+    ["tso_max_segs", link.tso_max_segs],
+    ["gro_max_size", link.gro_max_size],
+  ];
+  const shown = values.filter(([, value]) => value !== undefined);
+  return `    ${info_kind} ${shown.map(([name, value]) => `${name} ${value} `).join("")}`;
+}
+
+function jsonBrief(link: LinkInfo): Json {
+  const { ifname, operstate, address, flags } = link;
+  return { link: link.link, ifname, operstate, address, flags };
+}
+
+function jsonLink(link: LinkInfo, options: Options): Json {
+  const { ifindex, ifname, flags, mtu, qdisc, operstate, linkmode, group, txqlen, link_type } = link;
+  const { address, link_pointtopoint, broadcast, permaddr } = link;
+  const hasDrops = Object.keys(link.drops).length > 0;
+  return {
+    ifindex,
+    link: link.link,
+    ifname,
+    flags,
+    mtu,
+    qdisc,
+    operstate,
+    linkmode,
+    group,
+    txqlen,
+    link_type,
+    address,
+    link_pointtopoint,
+    broadcast,
+    permaddr,
+    ...(options.details ? jsonDetails(link) : {}),
+    ...(options.stats > 0 ? { stats64: jsonStats64(link.stats64, options.stats > 1) } : {}),
+    ...(options.stats >= SHOW_DROPS && hasDrops ? { drops: { ...link.drops } } : {}),
+  };
+}
+
+function jsonDetails(link: LinkInfo): { readonly [name: string]: Json | undefined } {
+  const { promiscuity, allmulti, min_mtu, max_mtu, inet6_addr_gen_mode, num_tx_queues, num_rx_queues } = link;
+  const { gso_max_size, gso_max_segs, tso_max_size, tso_max_segs, gro_max_size } = link;
+  const { remote, local, link: underlay, ikey, okey, fwmark } = link.linkinfo.info_data;
+  return {
+    promiscuity,
+    allmulti,
+    min_mtu,
+    max_mtu,
+    linkinfo: {
+      info_kind: link.linkinfo.info_kind,
+      info_data: { remote, local, link: underlay, ikey, okey, fwmark },
+    },
+    inet6_addr_gen_mode,
+    num_tx_queues,
+    num_rx_queues,
+    gso_max_size,
+    gso_max_segs,
+    tso_max_size,
+    tso_max_segs,
+    gro_max_size,
+  };
+}

@@ -1,0 +1,102 @@
+/** `ip xfrm monitor` (iproute2 ip/xfrm_monitor.c). Keys are never in events. */
+import { eventsOf } from "../events.ts";
+import type { Command } from "../main.ts";
+import type { Options } from "../options.ts";
+import { EXIT_USAGE, Quit } from "../quit.ts";
+import type { GatewayEvent, XfrmPolicyInfo, XfrmStateInfo } from "../types.ts";
+import { matches } from "../words.ts";
+import { printExpiredPolicy, printPolicy } from "./xfrm_policy_print.ts";
+import { joinLines } from "./xfrm_print.ts";
+import { printExpiredState, printState } from "./xfrm_state_print.ts";
+
+const MONITOR_USAGE = `Usage: ip xfrm monitor [ nokeys ] [ all | OBJECTS | help ]
+OBJECTS := { expire | SA | policy }`;
+
+type Group = "expire" | "SA" | "policy";
+/** What the words stand for; groups without events of ours are read and stay silent. */
+const GROUPS: Readonly<Record<string, Group | "all" | null>> = {
+  nokeys: null,
+  all: "all",
+  acquire: null,
+  expire: "expire",
+  SA: "SA",
+  aevent: null,
+  policy: "policy",
+  report: null,
+};
+
+const PREFIX = {
+  newsa: "",
+  updsa: "Updated ",
+  delsa: "Deleted ",
+  newpolicy: "",
+  updpolicy: "Updated ",
+  delpolicy: "Deleted ",
+} as const;
+
+/** Body of an expiry: one of both, and whether it is gone. */
+interface Expiry {
+  readonly state?: XfrmStateInfo;
+  readonly policy?: XfrmPolicyInfo;
+  readonly hard: boolean;
+}
+
+export async function doXfrmMonitor(command: Command): Promise<number> {
+  const wanted = parseGroups(command);
+  for await (const event of eventsOf(command)) {
+    const group = groupOf(event.kind);
+    if (group !== null && (wanted.size === 0 || wanted.has(group))) {
+      command.print(printEvent(event, command.options));
+    }
+  }
+  return 0;
+}
+
+/** An empty set means all. */
+function parseGroups({ words }: Command): ReadonlySet<Group> {
+  const wanted = new Set<Group>();
+  let all = false;
+  while (!words.done) {
+    const word = words.take();
+    if (matches(word, "help")) throw new Quit(EXIT_USAGE, MONITOR_USAGE);
+    if (!Object.hasOwn(GROUPS, word)) {
+      throw new Quit(EXIT_USAGE, `Argument "${word}" is unknown, try "ip xfrm monitor help".`);
+    }
+    const group = GROUPS[word]!;
+    if (group === "all") all = true;
+    else if (group !== null) wanted.add(group);
+  }
+  return all ? new Set() : wanted;
+}
+
+function groupOf(kind: GatewayEvent["kind"]): Group | null {
+  if (kind === "expire") return "expire";
+  if (kind.endsWith("sa")) return "SA";
+  return kind.endsWith("policy") ? "policy" : null;
+}
+
+function printEvent({ kind, body }: GatewayEvent, options: Options): string {
+  switch (kind) {
+    case "newsa":
+    case "updsa":
+    case "delsa":
+      return PREFIX[kind] + printState(body as XfrmStateInfo, options);
+    case "newpolicy":
+    case "updpolicy":
+    case "delpolicy":
+      return PREFIX[kind] + printPolicy(body as XfrmPolicyInfo, options);
+    case "flushsa":
+      return joinLines([`Flushed state proto ${(body as { proto: string | null }).proto ?? 0}`], options);
+    case "flushpolicy":
+      return joinLines([`Flushed policy ptype ${(body as { ptype: string }).ptype} `], options);
+    case "expire":
+      return `Expired ${printExpired(body as Expiry, options)}`;
+    default:
+      return "";
+  }
+}
+
+function printExpired({ state, policy, hard }: Expiry, options: Options): string {
+  if (state !== undefined) return printExpiredState(state, hard, options);
+  return policy === undefined ? "" : printExpiredPolicy(policy, hard, options);
+}

@@ -1,0 +1,163 @@
+/** The words of `ip xfrm state add|update` (iproute2 ip/xfrm_state.c xfrm_state_modify()). */
+import { type Family, getAddress } from "../address.ts";
+import { getU16, getU32 } from "../number.ts";
+import { EXIT_FAILURE, EXIT_USAGE, invalidArgument, notSupported, Quit } from "../quit.ts";
+import type { XfrmLimits, XfrmMark, XfrmStateFlag, XfrmStateId, XfrmStateRequest } from "../types.ts";
+import type { Words } from "../words.ts";
+import { type AlgoWords, checkAlgos, isAlgoType, takeAlgo } from "./xfrm_algo_parse.ts";
+import { EXTRA_FLAG_BITS, STATE_FLAG_BITS } from "./xfrm_flags.ts";
+import { stateIdOf, takeU32, xfrmIdParse, type XfrmIdWords } from "./xfrm_id_parse.ts";
+import { parseMode } from "./xfrm_proto.ts";
+import { selectorOf, xfrmSelectorParse } from "./xfrm_selector_parse.ts";
+import { markToSet, takeFlags, takeLimit, takeMark } from "./xfrm_words.ts";
+
+/** Packets (XFRMA_REPLAY_ESN_MAX). */
+const MAX_REPLAY_WINDOW = 4096;
+
+/** Words with one number, its name in a request, and what iproute2 says of a wrong one. */
+const NUMBERS = {
+  "reqid": ["reqid", "REQID value is invalid"],
+  "seq": ["seq", "SEQ value is invalid"],
+  "replay-window": ["replay_window", 'value after "replay-window" is invalid'],
+  "replay-seq": ["replay_seq", 'value after "replay-seq" is invalid'],
+  "replay-seq-hi": ["replay_seq_hi", 'value after "replay-seq-hi" is invalid'],
+  "replay-oseq": ["replay_oseq", 'value after "replay-oseq" is invalid'],
+  "replay-oseq-hi": ["replay_oseq_hi", 'value after "replay-oseq-hi" is invalid'],
+  "if_id": ["if_id", 'value after "if_id" is invalid'],
+  "tfcpad": ["tfcpad", 'value after "tfcpad" is invalid'],
+} as const;
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+type Parts = Writable<Omit<XfrmStateRequest, keyof XfrmStateId>> & { limits: Writable<XfrmLimits> };
+
+export function xfrmStateModify(words: Words, family: Family): XfrmStateRequest {
+  const parts: Parts = { limits: {} };
+  const algos: AlgoWords = {};
+  let mark: XfrmMark | undefined;
+  let id: XfrmIdWords | undefined;
+  // A selector, and the ID itself, set the family that later words are read in.
+  let hint = family;
+  while (!words.done) {
+    const word = words.peek()!;
+    if (isNumber(word)) {
+      words.take();
+      const [name, invalid] = NUMBERS[word];
+      parts[name] = takeU32(words, invalid);
+    } else if (word === "mark") {
+      words.take();
+      mark = takeMark(words);
+    } else if (word === "sel") {
+      words.take();
+      const sel = xfrmSelectorParse(words, 0);
+      hint = sel.family;
+      parts.sel = selectorOf(sel, sel.family);
+    } else if (takePart(word, words, parts)) {
+      continue;
+    } else if (isAlgoType(word)) {
+      takeAlgo(words, algos);
+    } else {
+      if (id !== undefined) throw invalidArgument("unknown", words.take());
+      id = xfrmIdParse(words, hint, false);
+      hint ||= id.family;
+    }
+  }
+  checkReplay(parts);
+  if (id === undefined) throw new Quit(EXIT_FAILURE, "Not enough information: ID is required");
+  checkModeAndAlgos(parts, algos, id);
+  const { limits, ...others } = parts;
+  return {
+    ...stateIdOf(id),
+    spi: id.spi ?? 0,
+    ...markToSet(mark),
+    ...others,
+    ...(Object.keys(limits).length === 0 ? {} : { limits }),
+    ...algos,
+  };
+}
+
+export function takeStateFlags(words: Words): XfrmStateFlag[] {
+  return takeFlags(words, STATE_FLAG_BITS, "FLAG value is invalid");
+}
+
+/** Takes a word with values of its own kind; false, and nothing taken, when `word` is none. */
+function takePart(word: string, words: Words, parts: Parts): boolean {
+  switch (word) {
+    case "mode":
+      words.take();
+      parts.mode = parseMode(words.take());
+      return true;
+    case "flag":
+      words.take();
+      parts.flags = [...new Set([...parts.flags ?? [], ...takeStateFlags(words)])];
+      return true;
+    case "extra-flag":
+      words.take();
+      parts.extra_flags = takeFlags(words, EXTRA_FLAG_BITS, '"EXTRA-FLAG" is invalid');
+      return true;
+    case "limit":
+      words.take();
+      takeLimit(words, parts.limits);
+      return true;
+    case "encap":
+      words.take();
+      parts.encap = takeEncap(words);
+      return true;
+    case "output-mark":
+      words.take();
+      parts.output_mark = takeOutputMark(words);
+      return true;
+    case "coa":
+    case "ctx":
+    case "offload":
+      throw notSupported(word);
+  }
+  return false;
+}
+
+function takeEncap(words: Words): NonNullable<XfrmStateRequest["encap"]> {
+  const type = words.take();
+  if (type !== "espinudp" && type !== "espinudp-nonike") {
+    throw invalidArgument("ENCAP-TYPE value is invalid", type);
+  }
+  const sport = takePort(words, "SPORT");
+  const dport = takePort(words, "DPORT");
+  return { type, sport, dport, oaddr: getAddress(words.take(), 0).text };
+}
+
+function takePort(words: Words, what: "SPORT" | "DPORT"): number {
+  const word = words.take();
+  const port = getU16(word);
+  if (port === null) throw invalidArgument(`${what} value after "encap" is invalid`, word);
+  return port;
+}
+
+function takeOutputMark(words: Words): XfrmMark {
+  const value = takeU32(words, 'value after "output-mark" is invalid');
+  if (words.peek() !== "mask") return { value, mask: 0xffffffff };
+  words.take();
+  const word = words.take();
+  const mask = getU32(word);
+  if (mask === null) throw invalidArgument("mask value is invalid\n", word);
+  return { value, mask };
+}
+
+function isNumber(word: string): word is keyof typeof NUMBERS {
+  return Object.hasOwn(NUMBERS, word);
+}
+
+function checkReplay({ flags, replay_window = 0 }: Parts): void {
+  if (flags?.includes("esn") && replay_window === 0) {
+    throw new Quit(EXIT_USAGE, "Error: esn flag set without replay-window.");
+  }
+  if (replay_window > MAX_REPLAY_WINDOW) {
+    const limit = `XFRMA_REPLAY_ESN_MAX (${MAX_REPLAY_WINDOW})`;
+    throw new Quit(EXIT_USAGE, `Error: replay-window (${replay_window}) > ${limit}.`);
+  }
+}
+
+function checkModeAndAlgos({ mode = "transport" }: Parts, algos: AlgoWords, id: XfrmIdWords): void {
+  const { proto } = stateIdOf(id);
+  const fits = mode === "transport" || mode === "tunnel" || (mode === "beet" && proto === "esp");
+  if (!fits) throw new Quit(EXIT_FAILURE, `MODE value is invalid with XFRM-PROTO value "${proto}"`);
+  checkAlgos(algos, proto);
+}
