@@ -98,7 +98,7 @@ class Bench {
   /** Connects a worker `slot` that has `actor`; returns its end. */
   peer(slot: number, actor: number): Link {
     const [near, far] = this.channel();
-    this.reactor.link(slot, near);
+    this.reactor.router.link(slot, near);
     this.routes[actor] = slot + 1;
     return far;
   }

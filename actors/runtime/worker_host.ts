@@ -65,7 +65,7 @@ function runWorker<P extends Parcel>(host: Host<P>, init: Init): void {
     });
     tell({ op: "running" });
     failure = reactor.run();
-    reactor.close();
+    reactor.router.close();
   } catch (error) {
     failure = failureOf(MAIN, error);
   }
@@ -89,7 +89,7 @@ function control<P extends Parcel>(
       tell({ op: "answer", call: message.call, body: null });
       break;
     case "link":
-      reactor.link(message.slot, new Link(message.end, host.ring));
+      reactor.router.link(message.slot, new Link(message.end, host.ring));
       break;
     case "down":
       reactor.down(message.slot, message.epoch);
