@@ -18,7 +18,7 @@ import {
   type AlignedMemory,
   alignedMemory,
   expandGcmKey,
-  gcmContextPointer,
+  gcmContext,
   type GcmFunctions,
   loadGcmFunctions,
 } from "./ipsec_mb.ts";
@@ -64,6 +64,7 @@ class GcmTransform implements EspTransform {
   readonly #aadBytes: bigint;
   readonly #icvBytes: bigint;
   readonly #salt: number;
+  #destroyed = false;
   readonly #secret = makeIvSecret();
 
   constructor(gcm: GcmFunctions, plan: AeadPlan, esn: boolean) {
@@ -79,7 +80,7 @@ class GcmTransform implements EspTransform {
 
   /** 1. IV, 2. nonce = salt ‖ IV, 3. AAD = SPI ‖ sequence number, 4. text in place and ICV, 5. ICV behind it. */
   seal(batch: Batch, esp: number, length: number, seqHi: number): boolean {
-    if (length < 0) return false;
+    if (this.#destroyed || length < 0) return false;
     writeSeqIv(batch, esp + ESP_HEADER_BYTES, seqHi, batch.view.getInt32(esp + 4), this.#secret);
     scratch.writeNonce(batch, esp, this.#salt);
     scratch.writeAad(batch, esp, seqHi, this.#esn);
@@ -90,7 +91,7 @@ class GcmTransform implements EspTransform {
 
   /** 1. nonce from the packet's IV, 2. AAD, 3. text in place and ICV, 4. ICV compared in constant time. */
   open(batch: Batch, esp: number, length: number, seqHi: number): boolean {
-    if (length < 0) return false;
+    if (this.#destroyed || length < 0) return false;
     scratch.writeNonce(batch, esp, this.#salt);
     scratch.writeAad(batch, esp, seqHi, this.#esn);
     this.#decrypt(pointerAt(batch, esp + TEXT_AT), scratch.u64(length));
@@ -98,6 +99,7 @@ class GcmTransform implements EspTransform {
   }
 
   destroy(): void {
+    this.#destroyed = true;
     this.#key.u8.fill(0);
     this.#secret.fill(0);
   }
@@ -106,7 +108,7 @@ class GcmTransform implements EspTransform {
   #encrypt(text: Deno.PointerObject, length: bigint): void {
     const key = this.#key.pointer, aadBytes = this.#aadBytes, icvBytes = this.#icvBytes;
     const { noncePointer: nonce, aadPointer: aad, tagPointer: tag } = scratch;
-    const context = gcmContextPointer;
+    const context = gcmContext.pointer;
     switch (this.#keyBytes) {
       case 16:
         return this.#gcm.enc128(key, context, text, text, length, nonce, aad, aadBytes, tag, icvBytes);
@@ -120,7 +122,7 @@ class GcmTransform implements EspTransform {
   #decrypt(text: Deno.PointerObject, length: bigint): void {
     const key = this.#key.pointer, aadBytes = this.#aadBytes, icvBytes = this.#icvBytes;
     const { noncePointer: nonce, aadPointer: aad, tagPointer: tag } = scratch;
-    const context = gcmContextPointer;
+    const context = gcmContext.pointer;
     switch (this.#keyBytes) {
       case 16:
         return this.#gcm.dec128(key, context, text, text, length, nonce, aad, aadBytes, tag, icvBytes);
@@ -162,7 +164,7 @@ function givesKnownAnswers(gcm: GcmFunctions): boolean {
       tag.u8.fill(0);
       call(
         key.pointer,
-        gcmContextPointer,
+        gcmContext.pointer,
         text.pointer,
         text.pointer,
         BigInt(textBytes),

@@ -97,6 +97,7 @@ class NobleAead implements EspTransform {
   readonly #esn: boolean;
   readonly #aead: BufferAead;
   readonly #clear: boolean;
+  #destroyed = false;
   readonly #secret = makeIvSecret();
 
   /** `clear`: the text is AAD and not encrypted (RFC 4543). */
@@ -109,6 +110,7 @@ class NobleAead implements EspTransform {
   }
 
   seal(batch: Batch, esp: number, length: number, seqHi: number): boolean {
+    if (this.#destroyed || length < 0) return false;
     writeSeqIv(batch, esp + ESP_HEADER_BYTES, seqHi, batch.view.getInt32(esp + 4), this.#secret);
     const text = esp + ESP_HEADER_BYTES + IV_BYTES;
     const sealed = this.#aead.seal(
@@ -122,6 +124,7 @@ class NobleAead implements EspTransform {
   }
 
   open(batch: Batch, esp: number, length: number, seqHi: number): boolean {
+    if (this.#destroyed || length < 0) return false;
     const text = esp + ESP_HEADER_BYTES + IV_BYTES;
     const opened = this.#aead.open(
       this.#nonce(batch, esp),
@@ -135,6 +138,7 @@ class NobleAead implements EspTransform {
   }
 
   destroy(): void {
+    this.#destroyed = true;
     wipePlan(this.#plan);
     this.#secret.fill(0);
   }
@@ -181,19 +185,23 @@ class NobleAuthenc implements EspTransform {
   readonly #plan: AuthencPlan;
   readonly #esn: boolean;
   readonly #mac: MacFunction;
+  /** What CBC needs the length to be a multiple of. */
+  readonly #modulus: number;
+  #destroyed = false;
   readonly #secret = makeIvSecret();
 
   constructor(plan: AuthencPlan, esn: boolean, mac: MacFunction) {
     this.#plan = plan;
     this.#esn = esn;
     this.#mac = mac;
+    this.#modulus = plan.cipher.name === "cbc(aes)" ? plan.cipher.blockSize : 1;
     this.ivLength = plan.cipher.ivLength;
     this.icvLength = plan.icvLength;
     this.blockSize = plan.cipher.blockSize;
   }
 
   seal(batch: Batch, esp: number, length: number, seqHi: number): boolean {
-    if (length < 0 || length % this.blockSize !== 0) return false;
+    if (this.#destroyed || length < 0 || length % this.#modulus !== 0) return false;
     const iv = esp + ESP_HEADER_BYTES, text = iv + this.ivLength, end = text + length;
     const seqLo = batch.view.getInt32(esp + 4);
     if (this.#plan.cipher.name === "cbc(aes)") {
@@ -209,7 +217,7 @@ class NobleAuthenc implements EspTransform {
   }
 
   open(batch: Batch, esp: number, length: number, seqHi: number): boolean {
-    if (length < 0 || length % this.blockSize !== 0) return false;
+    if (this.#destroyed || length < 0 || length % this.#modulus !== 0) return false;
     const iv = esp + ESP_HEADER_BYTES, text = iv + this.ivLength, end = text + length;
     const icv = batch.u8.subarray(end, end + this.icvLength);
     if (!equalInConstantTime(this.#icv(batch, esp, end, seqHi), icv)) return false;
@@ -223,6 +231,7 @@ class NobleAuthenc implements EspTransform {
   }
 
   destroy(): void {
+    this.#destroyed = true;
     wipePlan(this.#plan);
     this.#secret.fill(0);
   }

@@ -61,7 +61,7 @@ class AuthencTransform implements EspTransform {
    *              ‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾ authenticated
    */
   seal(batch: Batch, esp: number, length: number, seqHi: number): boolean {
-    if (this.#destroyed || length < 0 || length % this.blockSize !== 0) return false;
+    if (this.#destroyed || length < 0) return false;
     if (!this.#cipher.encrypt(batch, esp, length, seqHi)) return false;
     const bytes = ESP_HEADER_BYTES + this.ivLength + length;
     if (!this.#mac.compute(batch, esp, bytes, seqHi, this.#esn)) return false;
@@ -71,8 +71,7 @@ class AuthencTransform implements EspTransform {
 
   /** 1. MAC, compared in constant time, 2. text in place. */
   open(batch: Batch, esp: number, length: number, seqHi: number): boolean {
-    // A part of a block would stay in the cipher's context and spoil the next packet.
-    if (this.#destroyed || length < 0 || length % this.blockSize !== 0) return false;
+    if (this.#destroyed || length < 0) return false;
     const bytes = ESP_HEADER_BYTES + this.ivLength + length;
     if (!this.#mac.compute(batch, esp, bytes, seqHi, this.#esn)) return false;
     if (!scratch.tagMatches(batch, esp + bytes, this.icvLength)) return false;
@@ -142,6 +141,7 @@ class CbcCipher implements PacketCipher {
 
   /** 1. a unique block in the IV slot, 2. chain value zero, 3. slot and text in one call: the slot is then the IV. */
   encrypt(batch: Batch, esp: number, length: number, seqHi: number): boolean {
+    if (length % this.#ivLength !== 0) return false;
     const at = esp + ESP_HEADER_BYTES;
     writeUniqueBlock(batch, at, this.#ivLength, seqHi, batch.view.getInt32(esp + 4), this.#secret);
     const slot = pointerAt(batch, at);
@@ -160,6 +160,8 @@ class CbcCipher implements PacketCipher {
    * left; every block of text is chained to the one before it, the first to the IV, so all of them come out right.
    */
   decrypt(batch: Batch, esp: number, length: number): boolean {
+    // A part of a block would stay in the context and spoil the next packet.
+    if (length % this.#ivLength !== 0) return false;
     const slot = pointerAt(batch, esp + ESP_HEADER_BYTES);
     return this.#lib.EVP_DecryptUpdate(
       this.#ctx,

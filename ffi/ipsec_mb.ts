@@ -97,9 +97,11 @@ export function alignedMemory(bytes: number): AlignedMemory {
   };
 }
 
-/** The context of the call under way; nothing in it outlives the call. */
-const context = alignedMemory(GCM_CONTEXT_BYTES);
-export const gcmContextPointer = context.pointer;
+/**
+ * The context of the call under way; nothing in it outlives the call. Exported whole: memory that only a pointer leads
+ * to would be collected.
+ */
+export const gcmContext = alignedMemory(GCM_CONTEXT_BYTES);
 
 /** Key schedule and hash key powers of one AES key. */
 export function expandGcmKey(gcm: GcmFunctions, key: Uint8Array): AlignedMemory {
