@@ -45,9 +45,18 @@ const STEPS: readonly Step[] = [
 const PACKAGES: Readonly<Record<Part, readonly string[]>> = {
   check: [],
   unit: ["libipsec-mb1"],
-  netns: ["libipsec-mb1", "iproute2", "iputils-ping", "iperf3", "tcpdump", "tshark", "python3-scapy"],
+  netns: [
+    "libipsec-mb1",
+    "iproute2",
+    "iputils-ping",
+    "iperf3",
+    "ethtool",
+    "tcpdump",
+    "tshark",
+    "python3-scapy",
+  ],
   interop: [
-    ...["libipsec-mb1", "iproute2", "iputils-ping", "tcpdump", "tshark", "python3-scapy"],
+    ...["libipsec-mb1", "iproute2", "iputils-ping", "iperf3", "tcpdump", "tshark", "python3-scapy"],
     ...[
       "strongswan-charon",
       "strongswan-swanctl",

@@ -1,7 +1,7 @@
 /** The real daemon as a process of a test, and its client in iproute2's words. */
 import { type Background, type Ran, run, type Topology } from "./topology.ts";
 import type { LinkInfo } from "../../actors/gateway.ts";
-import { XFRM_MIB, type XfrmMib } from "../../datapath/drop_reason.ts";
+import type { XfrmMib } from "../../datapath/drop_reason.ts";
 
 export type Placement = "packed" | "isolated";
 
@@ -88,14 +88,11 @@ export class Daemon {
     return body as LinkInfo;
   }
 
-  /** Counters of `xfrm stat`, read as the client prints them. */
+  /** Counters of /proc/net/xfrm_stat. */
   async xfrmStat(netns: string): Promise<Record<XfrmMib, number>> {
-    const lines = (await this.ip(netns, "xfrm stat")).trim().split("\n").map((line) => line.split(/\s+/));
-    const read = new Map(lines.map(([name, value]) => [name, Number(value)]));
-    return Object.fromEntries(XFRM_MIB.map((name) => [name, read.get(name) ?? NaN])) as Record<
-      XfrmMib,
-      number
-    >;
+    const { status, body } = await this.http("GET", `/v1/netns/${netns}/xfrm/stat`);
+    if (status !== 200) throw new Error(`Cannot read xfrm counters of "${netns}": status ${status}`);
+    return body as Record<XfrmMib, number>;
   }
 
   stop(signal: Deno.Signal = "SIGTERM"): Promise<Deno.CommandStatus> {
