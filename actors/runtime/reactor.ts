@@ -9,6 +9,9 @@
  *   5. the local queue until it is empty, or the bound: a turn must end, or the heartbeat stops
  *   6. actors whose pool has buffers again, then ticks when due, then flush of the actors that were called
  * Calls never nest: what is for an actor of this worker waits in the local queue, in order.
+ *
+ * It does not spin before it sleeps. Spinning for 30 us halves the cost of a hop when every worker has a core to itself
+ * (2.1 against 4.3 us), and doubles it when it has not (9.6 against 5.4 us), at three times the user time.
  */
 import {
   type ActorId,

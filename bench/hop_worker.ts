@@ -1,0 +1,77 @@
+/** The worker of hop_bench.ts: actors that send parcels on as fast as they come. */
+import {
+  type Behaviour,
+  type Context,
+  OWNER,
+  type Parcel,
+  type Pool,
+  type Reply,
+  TO,
+} from "../actors/runtime/behaviour.ts";
+import { hostActors } from "../actors/runtime/worker_host.ts";
+import { SLAB_BYTES } from "../datapath/batch.ts";
+import { Epoll } from "../ffi/epoll.ts";
+import { ring } from "../ffi/eventfd.ts";
+
+/** Sends `count` parcels round, at most `window` on their way at a time; answered with the milliseconds it took. */
+export interface Run {
+  readonly count: number;
+  readonly window: number;
+}
+
+export interface HopInit {
+  /** Actor that parcels are passed to. */
+  readonly next: number;
+}
+
+class HopActor implements Behaviour<Parcel> {
+  readonly #context: Context<Parcel>;
+  readonly #next: number;
+  readonly #pool: Pool<Parcel>;
+  #toSend = 0;
+  #start = 0;
+  #reply: Reply = () => {};
+
+  constructor(context: Context<Parcel>, init: HopInit) {
+    this.#context = context;
+    this.#next = init.next;
+    this.#pool = context.pool(64, () => wrap(new ArrayBuffer(SLAB_BYTES)));
+  }
+
+  receive(message: unknown, _from: number, reply: Reply): void {
+    const { count, window } = message as Run;
+    this.#reply = reply;
+    this.#toSend = count;
+    this.#start = performance.now();
+    for (let i = 0; i < window; i++) this.#pass(this.#pool.take()!);
+  }
+
+  #pass(parcel: Parcel): void {
+    parcel.i32[TO] = this.#next;
+    this.#context.sendParcel(parcel);
+  }
+
+  parcel(parcel: Parcel): void {
+    if (parcel.i32[OWNER] !== this.#context.self) return this.#pass(parcel);
+    if (--this.#toSend >= this.#pool.outstanding) return this.#pass(parcel);
+    this.#context.give(parcel);
+    if (this.#pool.outstanding === 0) this.#reply(performance.now() - this.#start);
+  }
+
+  ready(): void {}
+  available(): void {}
+  tick(): void {}
+  flush(): void {}
+  stop(): void {}
+}
+
+function wrap(buffer: ArrayBuffer): Parcel {
+  return { buffer, i32: new Int32Array(buffer) };
+}
+
+hostActors<Parcel>({
+  makePoller: () => new Epoll(),
+  ring,
+  wrap,
+  makeBehaviour: (_, init, context) => new HopActor(context, init as HopInit),
+});
