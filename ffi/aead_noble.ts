@@ -2,9 +2,9 @@
  * ESP transforms in JavaScript alone, by @noble/ciphers and @noble/hashes: for a host without a crypto library, and as
  * a second opinion in tests. It allocates for each packet and is some 100 times slower than libcrypto.
  *
- * Not handled, because noble has none: rfc4309(ccm(aes)), cbc(camellia), cbc(des3_ede), xcbc(aes).
+ * Not handled, because noble has none: rfc4309(ccm(aes)), cbc(camellia), cbc(des3_ede).
  */
-import { cbc, cmac, ctr, gcm } from "@noble/ciphers/aes.js";
+import { cbc, cmac, ctr, ecb, gcm } from "@noble/ciphers/aes.js";
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { hmac } from "@noble/hashes/hmac.js";
 import { md5, ripemd160, sha1 } from "@noble/hashes/legacy.js";
@@ -166,7 +166,22 @@ const MACS: Partial<Record<AuthAlgorithm["name"], MacFunction>> = {
   "hmac(sha512)": (key, message) => hmac(sha512, key, message),
   "hmac(rmd160)": (key, message) => hmac(ripemd160, key, message),
   "cmac(aes)": (key, message) => cmac(message, key),
+  "xcbc(aes)": xcbc,
 };
+
+/** AES-XCBC-MAC (RFC 3566 §4). */
+function xcbc(key: Bytes, message: Bytes): Bytes {
+  const [k1, k2, k3] = [1, 2, 3].map((n) =>
+    ecb(key, { disablePadding: true }).encrypt(new Uint8Array(16).fill(n))
+  );
+  const whole = message.length > 0 && message.length % 16 === 0;
+  const padded = whole
+    ? concat(message)
+    : concat(message, Uint8Array.of(0x80), new Uint8Array(15 - message.length % 16));
+  const last = padded.subarray(-16), mask = whole ? k2 : k3;
+  for (let i = 0; i < 16; i++) last[i] ^= mask[i];
+  return cbc(k1, new Uint8Array(16), { disablePadding: true }).encrypt(padded).subarray(-16);
+}
 
 /** Ciphers that noble has. */
 const CIPHERS: readonly CipherAlgorithm["name"][] = ["ecb(cipher_null)", "cbc(aes)", "rfc3686(ctr(aes))"];

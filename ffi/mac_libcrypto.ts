@@ -5,6 +5,7 @@ import type { Batch } from "../datapath/batch.ts";
 import type { AuthAlgorithm } from "./esp_algorithms.ts";
 import * as scratch from "./esp_scratch.ts";
 import type { Libcrypto } from "./libcrypto.ts";
+import { makeXcbc } from "./xcbc_libcrypto.ts";
 import { pointerAt } from "./slab_pointers.ts";
 
 /** A keyed MAC. */
@@ -36,7 +37,9 @@ export function makeMac(lib: Libcrypto, auth: AuthAlgorithm, key: Uint8Array): P
   const held = new Uint8Array(new ArrayBuffer(key.length + 1));
   held.set(key);
   const pointer = Deno.UnsafePointer.of(held);
-  const mac = auth.name === "cmac(aes)"
+  const mac = auth.name === "xcbc(aes)"
+    ? makeXcbc(lib, pointer)
+    : auth.name === "cmac(aes)"
     ? makeCmac(lib, pointer, key.length)
     : makeHmac(lib, auth, pointer, key.length);
   held.fill(0);
