@@ -30,7 +30,7 @@ const STREAM_HEADERS = { "content-type": "text/event-stream", "cache-control": "
 
 function eventStream(gateway: Gateway, c: Context, closing: AbortSignal): ReadableStream<Uint8Array> {
   const cancelled = new AbortController();
-  const signal = AbortSignal.any([c.req.raw.signal, closing, cancelled.signal]);
+  const signal = AbortSignal.any([closing, cancelled.signal]);
   const events = gateway.events(lastEventId(c), signal)[Symbol.asyncIterator]();
   const encoder = new TextEncoder();
   let keepAlive: ReturnType<typeof setInterval> | undefined;

@@ -49,6 +49,24 @@ Deno.test("close() ends event streams", () =>
     assert.match(await text, /^: vti-gateway/);
   }));
 
+Deno.test("a client that hangs up ends its event stream", () =>
+  inTempDir(async (dir) => {
+    const gateway = new GatewayDouble();
+    const events = gateway.events.bind(gateway);
+    const ended = Promise.withResolvers<void>();
+    gateway.events = (after, signal) => {
+      signal.addEventListener("abort", () => ended.resolve());
+      return events(after, signal);
+    };
+    const server = await serveUnix(gateway, `${dir}/api.sock`);
+    const client = await Deno.connect({ transport: "unix", path: `${dir}/api.sock` });
+    await client.write(new TextEncoder().encode("GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n"));
+    await client.read(new Uint8Array(1024));
+    client.close();
+    await ended.promise;
+    await server.close();
+  }));
+
 Deno.test("serveTcp() wants the token", async () => {
   const server = serveTcp(new GatewayDouble(), { hostname: "127.0.0.1", port: 0 }, "the-token");
   try {
