@@ -46,7 +46,7 @@ export const IP_MTU_DISCOVER = 10;
 const IP_PMTUDISC_INTERFACE = 4;
 
 /** Protocols that the gateway receives, and 255: a socket that only sends, whole packets of any protocol. */
-export type RawProtocol = 4 | 50 | 51 | 108 | 255;
+export type RawProtocol = 1 | 4 | 50 | 51 | 108 | 255;
 
 /** Bytes that may wait in a socket, each way; beyond net.core.rmem_max, which CAP_NET_ADMIN may. */
 const BUFFER_BYTES = 8 << 20;

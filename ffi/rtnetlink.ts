@@ -1,0 +1,236 @@
+/** rtnetlink: devices, addresses and routes of the namespace the socket was opened in. Cold path, synchronous. */
+import type { RouteLookup, RouteResult } from "../datapath/xfrm/route_lookup.ts";
+import { ENETUNREACH, ENODEV } from "./errno.ts";
+import { close } from "./io.ts";
+import {
+  NetlinkAttributes,
+  type NetlinkMessage,
+  NetlinkRequest,
+  NLM_F_CREATE,
+  NLM_F_EXCL,
+} from "./netlink_message.ts";
+import { checkIfname, NetlinkRefusal, NetlinkSocket, openNetlink } from "./netlink_socket.ts";
+import {
+  IFF_MULTICAST,
+  IFF_UP,
+  IFLA_ADDRESS,
+  IFLA_BROADCAST,
+  IFLA_IFNAME,
+  IFLA_INFO_DATA,
+  IFLA_INFO_KIND,
+  IFLA_LINKINFO,
+  IFLA_MTU,
+  IFLA_NET_NS_FD,
+  IFLA_TXQLEN,
+  type Link,
+  parseLink,
+  RTM_DELLINK,
+  RTM_GETLINK,
+  RTM_NEWLINK,
+} from "./rtnetlink_link.ts";
+import {
+  familyOf,
+  type NewRoute,
+  newRouteRequest,
+  parseRoute,
+  type Route,
+  routeGetRequest,
+  type RouteQuestion,
+} from "./rtnetlink_route.ts";
+
+const RTM_NEWADDR = 20;
+const RTM_GETADDR = 22;
+const IFLA_EXT_MASK = 29;
+const RTEXT_FILTER_SKIP_STATS = 8;
+const VETH_INFO_PEER = 1;
+const IFADDRMSG_BYTES = 8;
+const IFA_ADDRESS = 1;
+const IFA_LOCAL = 2;
+
+/** An IPv4 address of 4 bytes or an IPv6 address of 16, in network order. */
+export type AddressBytes = Uint8Array;
+
+export interface LinkSettings {
+  readonly ifindex: number;
+  readonly up?: boolean;
+  readonly mtu?: number;
+  readonly name?: string;
+  readonly txqlen?: number;
+  /** Hardware addresses. EOPNOTSUPP: a TUN device takes a broadcast (peer) address, but no address of its own. */
+  readonly address?: Uint8Array;
+  readonly broadcast?: Uint8Array;
+  readonly multicast?: boolean;
+}
+
+/** A new device: a dummy, or a veth whose other end may appear in another namespace (a descriptor). */
+export interface NewLink {
+  readonly kind: "dummy" | "veth";
+  readonly name: string;
+  readonly mtu?: number;
+  readonly peer?: { readonly name: string; readonly netns?: number };
+}
+
+export interface InterfaceAddress {
+  readonly ifindex: number;
+  readonly prefix: number;
+  /** The interface's own address. */
+  readonly local: Uint8Array<ArrayBuffer>;
+}
+
+/** A route, or why there is none: `errno` is 0 or the kernel's refusal. */
+export interface RouteAnswer extends Route {
+  readonly errno: number;
+}
+
+const NO_ROUTE: Route = { oif: 0, mtu: 0, learned: false, prefsrc: 0, gateway: 0, type: "unreachable" };
+/** MTU that IPv4 uses at the most, whatever the device says (the kernel's IP_MAX_MTU). */
+const IP_MAX_MTU = 0xfff0;
+
+/** Opens a socket for Rtnetlink in the calling thread's namespace. Throws SyscallError. */
+export function openRtnetlink(): number {
+  return openNetlink();
+}
+
+/** All methods throw SyscallError with the kernel's errno, where they say nothing else. */
+export class Rtnetlink {
+  readonly #socket: NetlinkSocket;
+
+  /** `fd` is of openRtnetlink(); absent, one is opened in the calling thread's namespace. */
+  constructor(fd: number = openRtnetlink()) {
+    this.#socket = new NetlinkSocket(fd);
+  }
+
+  close(): void {
+    close(this.#socket.fd);
+  }
+
+  /** All devices, by index. */
+  links(): Link[] {
+    const request = () => linkRequest(RTM_GETLINK, 0, 0).attrU32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+    return this.#socket.dump(request, "List devices", parseLink).sort((a, b) => a.ifindex - b.ifindex);
+  }
+
+  /** One device by name or index, or null when there is none. */
+  link(device: string | number): Link | null {
+    const action = `Look up device ${JSON.stringify(device)}`;
+    const request = linkRequest(RTM_GETLINK, 0, typeof device === "number" ? device : 0)
+      .attrU32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+    if (typeof device === "string") {
+      checkIfname(device, action);
+      request.attrString(IFLA_IFNAME, device);
+    }
+    let link: Link | null = null;
+    const refused = this.#socket.ask(request, 0, (message) => link = parseLink(message));
+    if (refused === null) return link;
+    if (refused.errno === ENODEV) return null;
+    throw new NetlinkRefusal(action, refused);
+  }
+
+  /** Changes what is given of a device. */
+  setLink(settings: LinkSettings): void {
+    const { ifindex, up, multicast } = settings;
+    const flags = (up ? IFF_UP : 0) | (multicast ? IFF_MULTICAST : 0);
+    const mask = (up === undefined ? 0 : IFF_UP) | (multicast === undefined ? 0 : IFF_MULTICAST);
+    const action = `Change device ${ifindex}`;
+    const request = linkRequest(RTM_NEWLINK, 0, ifindex, flags, mask);
+    if (settings.name !== undefined) {
+      checkIfname(settings.name, action);
+      request.attrString(IFLA_IFNAME, settings.name);
+    }
+    if (settings.mtu !== undefined) request.attrU32(IFLA_MTU, settings.mtu);
+    if (settings.txqlen !== undefined) request.attrU32(IFLA_TXQLEN, settings.txqlen);
+    if (settings.address !== undefined) request.attr(IFLA_ADDRESS, settings.address);
+    if (settings.broadcast !== undefined) request.attr(IFLA_BROADCAST, settings.broadcast);
+    this.#socket.change(request, action);
+  }
+
+  /** Makes a device and returns its index. */
+  newLink({ kind, name, mtu, peer }: NewLink): number {
+    const action = `Make ${kind} device "${name}"`;
+    checkIfname(name, action);
+    const request = linkRequest(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0).attrString(IFLA_IFNAME, name);
+    if (mtu !== undefined) request.attrU32(IFLA_MTU, mtu);
+    request.nest(IFLA_LINKINFO, (info) => {
+      info.attrString(IFLA_INFO_KIND, kind);
+      if (peer === undefined) return;
+      info.nest(IFLA_INFO_DATA, (data) =>
+        data.nest(VETH_INFO_PEER, (end) => {
+          ifinfomsg(end, 0, 0, 0).attrString(IFLA_IFNAME, peer.name);
+          if (mtu !== undefined) end.attrU32(IFLA_MTU, mtu);
+          if (peer.netns !== undefined) end.attrU32(IFLA_NET_NS_FD, peer.netns);
+        }));
+    });
+    this.#socket.change(request, action);
+    return this.link(name)!.ifindex;
+  }
+
+  delLink(ifindex: number): void {
+    this.#socket.change(linkRequest(RTM_DELLINK, 0, ifindex), `Delete device ${ifindex}`);
+  }
+
+  /** Gives an interface an address; the address of a point-to-point peer where there is one. */
+  addAddress(ifindex: number, address: AddressBytes, prefix: number, peer: AddressBytes = address): void {
+    const request = new NetlinkRequest(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL)
+      .u8(familyOf(address)).u8(prefix).u8(0).u8(0).u32(ifindex)
+      .attr(IFA_LOCAL, address).attr(IFA_ADDRESS, peer);
+    this.#socket.change(request, `Add an address to device ${ifindex}`);
+  }
+
+  /** All addresses of all interfaces. */
+  addresses(): InterfaceAddress[] {
+    const request = () => new NetlinkRequest(RTM_GETADDR, 0).u32(0).u32(0);
+    return this.#socket.dump(request, "List addresses", parseAddress);
+  }
+
+  addRoute(route: NewRoute): void {
+    this.#socket.change(newRouteRequest(route), "Add a route");
+  }
+
+  /**
+   * The route that a packet of this host would take: two questions to the kernel where the route has no MTU of its
+   * own. What the kernel refuses is an answer too (ENETUNREACH …), not an exception.
+   */
+  routeGet(question: RouteQuestion): RouteAnswer {
+    let route: Route | null = null;
+    const refused = this.#socket.ask(routeGetRequest(question), 0, (message) => route = parseRoute(message));
+    // TypeScript does not see that the callback ran.
+    const found = route as Route | null;
+    if (refused !== null || found === null) return { ...NO_ROUTE, errno: refused?.errno ?? ENETUNREACH };
+    const mtu = found.mtu !== 0 ? found.mtu : this.link(found.oif)?.mtu ?? 0;
+    return { ...found, errno: 0, mtu: Math.min(mtu, IP_MAX_MTU) };
+  }
+}
+
+/** The SA table's way to ask for routes: one record, filled anew by each lookup. */
+export class RtnetlinkRoutes implements RouteLookup {
+  readonly #rtnl: Rtnetlink;
+  readonly #result: RouteResult = { errno: 0, oif: 0, mtu: 0, src: 0 };
+
+  /** `fd` is of openRtnetlink(). */
+  constructor(fd: number) {
+    this.#rtnl = new Rtnetlink(fd);
+  }
+
+  lookup(dst: number, src: number, tos: number, mark: number): RouteResult {
+    const { errno, oif, mtu, prefsrc } = this.#rtnl.routeGet({ dst, src, tos, mark });
+    return Object.assign(this.#result, { errno, oif, mtu, src: prefsrc });
+  }
+}
+
+function linkRequest(type: number, flags: number, ifindex: number, ifFlags = 0, mask = 0): NetlinkRequest {
+  return ifinfomsg(new NetlinkRequest(type, flags), ifindex, ifFlags, mask);
+}
+
+/** Appends a struct ifinfomsg. */
+function ifinfomsg(request: NetlinkRequest, ifindex: number, flags: number, mask: number): NetlinkRequest {
+  return request.u8(0).u8(0).u16(0).u32(ifindex).u32(flags).u32(mask);
+}
+
+function parseAddress({ type, view, start, end }: NetlinkMessage): InterfaceAddress | null {
+  if (type !== RTM_NEWADDR || end - start < IFADDRMSG_BYTES) return null;
+  const attributes = new NetlinkAttributes(view, start + IFADDRMSG_BYTES, end);
+  // IPv6 has IFA_LOCAL only on point-to-point devices.
+  const local = attributes.bytes(IFA_LOCAL) ?? attributes.bytes(IFA_ADDRESS);
+  if (local === undefined) return null;
+  return { ifindex: view.getUint32(start + 4, true), prefix: view.getUint8(start + 1), local };
+}
