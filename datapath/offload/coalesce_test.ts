@@ -13,7 +13,7 @@ import {
   type PacketSpec,
   PLAIN,
   somePayload,
-} from "./testing_packets.ts";
+} from "../../tests/doubles/packets.ts";
 
 const VNET = 10;
 

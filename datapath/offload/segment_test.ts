@@ -13,7 +13,7 @@ import {
   packetsOf,
   PLAIN,
   somePayload,
-} from "./testing_packets.ts";
+} from "../../tests/doubles/packets.ts";
 
 /** Everything the segmenter makes of one read, through as many batches as it takes. */
 function segmentsOf(segmenter: Segmenter, read: Uint8Array): Uint8Array[] {

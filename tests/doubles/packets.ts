@@ -1,5 +1,5 @@
-/** Packets for the tests beside, built and checked the slow and readable way. */
-import { type Batch, LENGTH, OFFSET } from "../batch.ts";
+/** Inner packets for tests, built and checked the slow and readable way. */
+import { type Batch, LENGTH, OFFSET } from "../../datapath/batch.ts";
 import fc from "fast-check";
 
 export interface PacketSpec {
