@@ -1,9 +1,10 @@
 /**
- * ESP transforms by Intel's libIPSec_MB: rfc4106(gcm(aes)) in one call a packet. The other algorithms are left to the
- * next backend (crypto_backend.ts): its CBC and HMAC work on many packets side by side and are slow for one.
+ * ESP transforms by Intel's libIPSec_MB: rfc4106(gcm(aes)) and rfc7539esp(chacha20,poly1305), one call a packet. The
+ * other algorithms are left to the next backend (crypto_backend.ts): the library's CBC and HMAC work on many packets
+ * side by side and are slow for one.
  */
 import type { CryptoBackend, EspTransform, EspTransformSpec } from "../datapath/esp/aead.ts";
-import type { Batch } from "../datapath/batch.ts";
+import { ADDRESS_HI, ADDRESS_LO, type Batch } from "../datapath/batch.ts";
 import {
   type AeadPlan,
   isRefusal,
@@ -20,37 +21,57 @@ import {
   expandGcmKey,
   gcmContext,
   type GcmFunctions,
-  loadGcmFunctions,
+  loadIpsecMb,
 } from "./ipsec_mb.ts";
+import { addressHalves, type ChachaJobs, openChachaJobs } from "./ipsec_mb_jobs.ts";
+import { chachaGivesKnownAnswers, gcmGivesKnownAnswers } from "./ipsec_mb_proof.ts";
 import { pointerAt } from "./slab_pointers.ts";
 
 const IV_BYTES = 8;
 const ESP_HEADER_BYTES = 8;
 const TEXT_AT = ESP_HEADER_BYTES + IV_BYTES;
 
-let proved: GcmFunctions | null | undefined;
+/** What was proved to work here; `chacha` is null where only GCM was. */
+interface Proved {
+  readonly gcm: GcmFunctions;
+  readonly chacha: ChachaJobs | null;
+}
+
+let proved: Proved | null | undefined;
 
 /** The backend, or null when this host lacks the library or its answers are not the known ones. */
 export function ipsecMbBackend(): CryptoBackend | null {
-  if (proved === undefined) {
-    const gcm = loadGcmFunctions();
-    proved = gcm !== null && givesKnownAnswers(gcm) ? gcm : null;
-  }
-  const gcm = proved;
-  return gcm === null ? null : { name: "ipsec-mb", create: (spec) => create(gcm, spec) };
+  if (proved === undefined) proved = prove();
+  const library = proved;
+  return library === null ? null : { name: "ipsec-mb", create: (spec) => create(library, spec) };
 }
 
-function create(gcm: GcmFunctions, spec: EspTransformSpec): EspTransform | Refusal {
+function prove(): Proved | null {
+  const mb = loadIpsecMb();
+  if (mb === null || !gcmGivesKnownAnswers(mb.gcm)) return null;
+  const chacha = openChachaJobs(mb);
+  return { gcm: mb.gcm, chacha: chacha !== null && chachaGivesKnownAnswers(chacha) ? chacha : null };
+}
+
+function create(library: Proved, spec: EspTransformSpec): EspTransform | Refusal {
   const plan = planTransform(spec);
   if (isRefusal(plan)) return plan;
-  const made = plan.kind === "aead" && plan.algorithm.name === "rfc4106(gcm(aes))"
-    ? new GcmTransform(gcm, plan, spec.esn)
-    : refuseUnknown(
-      plan.kind === "aead" ? plan.algorithm.name : plan.cipher.name,
-      "libIPSec_MB does not have it",
-    );
+  const made = plan.kind === "aead" ? makeAead(library, plan, spec.esn) : null;
   wipePlan(plan);
-  return made;
+  if (made !== null) return made;
+  const name = plan.kind === "aead" ? plan.algorithm.name : plan.cipher.name;
+  return refuseUnknown(name, "libIPSec_MB does not have it");
+}
+
+function makeAead({ gcm, chacha }: Proved, plan: AeadPlan, esn: boolean): EspTransform | null {
+  switch (plan.algorithm.name) {
+    case "rfc4106(gcm(aes))":
+      return new GcmTransform(gcm, plan, esn);
+    case "rfc7539esp(chacha20,poly1305)":
+      return chacha === null ? null : new ChachaTransform(chacha, plan, esn);
+    default:
+      return null;
+  }
 }
 
 class GcmTransform implements EspTransform {
@@ -134,47 +155,55 @@ class GcmTransform implements EspTransform {
   }
 }
 
-/**
- * Tags of AES-GCM by key length: key, nonce and AAD (12 bytes each) count up from 0, text byte i is 7 i. The long text
- * reaches the loops over many blocks. Made with python3-cryptography 38 (OpenSSL).
- */
-const KNOWN_TAGS: readonly (readonly [keyBytes: number, textBytes: number, tag: string])[] = [
-  [16, 60, "0a426c1c1ae3b1177b0caf8239442775"],
-  [16, 1400, "a643e8b3f913376673912e9d340bcd15"],
-  [24, 60, "21049601c55c372ed78455ff6ef3df40"],
-  [24, 1400, "9eccc1b8ba45769c60b28325090beccc"],
-  [32, 60, "f63b9c0b0e9e978701700357cace8f51"],
-  [32, 1400, "216b11a73466966a74c2f510cd200b06"],
-];
+class ChachaTransform implements EspTransform {
+  readonly ivLength = IV_BYTES;
+  readonly icvLength: number;
+  readonly blockSize = 4;
+  readonly #jobs: ChachaJobs;
+  readonly #key: AlignedMemory;
+  readonly #keyLo: number;
+  readonly #keyHi: number;
+  readonly #esn: boolean;
+  readonly #salt: number;
+  #destroyed = false;
+  readonly #secret = makeIvSecret();
 
-function givesKnownAnswers(gcm: GcmFunctions): boolean {
-  const counting = alignedMemory(32);
-  counting.u8.forEach((_, i) => counting.u8[i] = i);
-  const tag = alignedMemory(16);
-  return KNOWN_TAGS.every(([keyBytes, textBytes, expected]) => {
-    const key = expandGcmKey(gcm, counting.u8.subarray(0, keyBytes));
-    const [encrypt, decrypt] = keyBytes === 16
-      ? [gcm.enc128, gcm.dec128]
-      : keyBytes === 24
-      ? [gcm.enc192, gcm.dec192]
-      : [gcm.enc256, gcm.dec256];
-    const text = alignedMemory(textBytes);
-    text.u8.forEach((_, i) => text.u8[i] = 7 * i);
-    return [encrypt, decrypt].every((call) => {
-      tag.u8.fill(0);
-      call(
-        key.pointer,
-        gcmContext.pointer,
-        text.pointer,
-        text.pointer,
-        BigInt(textBytes),
-        counting.pointer,
-        counting.pointer,
-        12n,
-        tag.pointer,
-        16n,
-      );
-      return tag.u8.toHex() === expected;
-    }) && text.u8.every((byte, i) => byte === ((7 * i) & 0xff));
-  });
+  constructor(jobs: ChachaJobs, plan: AeadPlan, esn: boolean) {
+    this.#jobs = jobs;
+    this.#key = alignedMemory(plan.key.length);
+    this.#key.u8.set(plan.key);
+    [this.#keyLo, this.#keyHi] = addressHalves(this.#key.pointer);
+    this.#esn = esn;
+    this.icvLength = plan.icvLength;
+    this.#salt = scratch.saltWord(plan.salt);
+  }
+
+  /** The steps of GcmTransform.seal(). */
+  seal(batch: Batch, esp: number, length: number, seqHi: number): boolean {
+    if (this.#destroyed || length < 0) return false;
+    writeSeqIv(batch, esp + ESP_HEADER_BYTES, seqHi, batch.view.getInt32(esp + 4), this.#secret);
+    if (!this.#run(batch, esp, length, seqHi, true)) return false;
+    scratch.copyTagToSlab(batch, esp + TEXT_AT + length, this.icvLength);
+    return true;
+  }
+
+  /** The steps of GcmTransform.open(). */
+  open(batch: Batch, esp: number, length: number, seqHi: number): boolean {
+    if (this.#destroyed || length < 0) return false;
+    if (!this.#run(batch, esp, length, seqHi, false)) return false;
+    return scratch.tagMatches(batch, esp + TEXT_AT + length, this.icvLength);
+  }
+
+  destroy(): void {
+    this.#destroyed = true;
+    this.#key.u8.fill(0);
+    this.#secret.fill(0);
+  }
+
+  #run(batch: Batch, esp: number, length: number, seqHi: number, encrypt: boolean): boolean {
+    scratch.writeNonce(batch, esp, this.#salt);
+    const aadBytes = scratch.writeAad(batch, esp, seqHi, this.#esn);
+    const lo = batch.i32[ADDRESS_LO], hi = batch.i32[ADDRESS_HI];
+    return this.#jobs.run(lo, hi, esp + TEXT_AT, length, this.#keyLo, this.#keyHi, aadBytes, encrypt);
+  }
 }

@@ -6,9 +6,9 @@
 import type { Batch } from "../datapath/batch.ts";
 
 /** SPI ‖ sequence number, or SPI ‖ high half ‖ low half: 12 bytes. */
-const AAD = 0;
+export const AAD = 0;
 /** Salt ‖ IV ‖ block counter: 16 bytes. A salt of 3 bytes starts at NONCE + 1. */
-const NONCE = 16;
+export const NONCE = 16;
 /** ICV as computed, at full length: 64 bytes. */
 export const TAG = 32;
 /** `int *outl` of the EVP calls, and the length of a digest. */

@@ -18,7 +18,7 @@ const named = (name: CryptoBackend["name"]) => backends.find((b) => b.name === n
 
 /** What a backend must have, whatever else it has. */
 const REQUIRED: Record<CryptoBackend["name"], RegExp> = {
-  "ipsec-mb": /^rfc4106/,
+  "ipsec-mb": /^(rfc4106|rfc7539esp)/,
   "libcrypto": /./,
   "noble": /^(rfc4106|rfc4543|rfc7539esp|cbc\(aes\)|rfc3686|ecb\(cipher_null\))/,
 };

@@ -9,7 +9,7 @@
  */
 import { cString } from "./libc.ts";
 
-const SONAME = "libIPSec_MB.so.1";
+export const SONAME = "libIPSec_MB.so.1";
 const RTLD_NOW = 2;
 
 /** Sets of AES-GCM functions, by the suffix of their symbols. The one without AES instructions is left out: slow. */
@@ -74,6 +74,7 @@ const managerSymbols = {
   alloc_mb_mgr: { parameters: ["u64"], result: "pointer" },
   init_mb_mgr_auto: { parameters: ["pointer", "pointer"], result: "void" },
   free_mb_mgr: { parameters: ["pointer"], result: "void" },
+  imb_get_version: { parameters: [], result: "u32" },
 } as const;
 
 const linkerSymbols = {
@@ -117,35 +118,52 @@ export function expandGcmKey(gcm: GcmFunctions, key: Uint8Array): AlignedMemory 
   return expanded;
 }
 
-/** Opens the library; null when it is not there, or its choice of functions is not one that this file knows. */
-export function loadGcmFunctions(): GcmFunctions | null {
-  if (Deno.build.arch !== "x86_64") return null;
-  try {
-    const set = chosenSet();
-    return set === null ? null : Deno.dlopen(SONAME, gcmSymbols(set)).symbols;
-  } catch (cause) {
-    if (cause instanceof Deno.errors.NotCapable) throw cause;
-    return null;
-  }
+/** The library with a manager made for this processor. The manager lives as long as the thread. */
+export interface IpsecMb {
+  readonly gcm: GcmFunctions;
+  readonly manager: Deno.PointerObject;
+  /** imb_get_version(): major << 16 | minor << 8 | patch. */
+  readonly version: number;
+  /** The name among `candidates` whose symbol is the function that the manager holds at `offset`; null for none. */
+  nameAt(offset: number, candidates: readonly string[]): string | null;
 }
 
-/** Suffix of the functions that the library's manager chose for this processor. Throws when the library is missing. */
-function chosenSet(): string | null {
-  const library = Deno.dlopen(SONAME, managerSymbols);
-  const linker = Deno.dlopen("libc.so.6", linkerSymbols).symbols;
-  const manager = library.symbols.alloc_mb_mgr(0n);
-  if (manager === null) return null;
-  try {
-    library.symbols.init_mb_mgr_auto(manager, null);
-    const view = new Deno.UnsafePointerView(manager);
-    const handle = linker.dlopen(cString(SONAME), RTLD_NOW);
-    return GCM_SETS.find((set) =>
-      Object.entries(GCM_POINTERS).every(([name, offset]) => {
-        const symbol = linker.dlsym(handle, cString(`${name}_${set}`));
-        return symbol !== null && Deno.UnsafePointer.value(symbol) === view.getBigUint64(offset);
-      })
-    ) ?? null;
-  } finally {
-    library.symbols.free_mb_mgr(manager);
+let loaded: IpsecMb | null | undefined;
+
+/** Opens the library once for each thread; null when it is missing or holds functions that this file does not know. */
+export function loadIpsecMb(): IpsecMb | null {
+  if (loaded === undefined) {
+    try {
+      loaded = Deno.build.arch === "x86_64" ? open() : null;
+    } catch (cause) {
+      if (cause instanceof Deno.errors.NotCapable) throw cause;
+      loaded = null;
+    }
   }
+  return loaded;
+}
+
+/** Throws when the library is missing. */
+function open(): IpsecMb | null {
+  const library = Deno.dlopen(SONAME, managerSymbols).symbols;
+  const linker = Deno.dlopen("libc.so.6", linkerSymbols).symbols;
+  const manager = library.alloc_mb_mgr(0n);
+  if (manager === null) return null;
+  library.init_mb_mgr_auto(manager, null);
+  const view = new Deno.UnsafePointerView(manager);
+  const handle = linker.dlopen(cString(SONAME), RTLD_NOW);
+  const nameAt = (offset: number, candidates: readonly string[]) =>
+    candidates.find((name) => {
+      const symbol = linker.dlsym(handle, cString(name));
+      return symbol !== null && Deno.UnsafePointer.value(symbol) === view.getBigUint64(offset);
+    }) ?? null;
+  const set = GCM_SETS.find((set) =>
+    Object.entries(GCM_POINTERS).every(([name, offset]) => nameAt(offset, [`${name}_${set}`]) !== null)
+  );
+  if (set === undefined) {
+    library.free_mb_mgr(manager);
+    return null;
+  }
+  const gcm = Deno.dlopen(SONAME, gcmSymbols(set)).symbols;
+  return { gcm, manager, version: library.imb_get_version(), nameAt };
 }
