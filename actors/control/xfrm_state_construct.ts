@@ -114,11 +114,12 @@ function transformError(
 ): Result<StateEntry> {
   zeroKeys(transform);
   const attribute = (["aead", "enc", "auth", "comp"] as const).find((name) => request[name] !== undefined);
-  // Kernel: an AEAD that refuses its key is told in words (esp_init_aead), enc and auth only by errno.
-  const extack = request.aead !== undefined && refused.errno === "EINVAL"
-    ? "Kernel was unable to initialize cryptographic operations"
-    : undefined;
-  return fail(refused.errno, `Cannot make ${saName(request)}: ${refused.message}`, attribute, extack);
+  return fail(
+    refused.errno,
+    `Cannot make ${saName(request)}: ${refused.message}`,
+    attribute,
+    wordsFor(request, refused.errno),
+  );
 }
 
 /** What allocspi makes (xfrm_find_acq): an SPI without keys, for exactly these two addresses. */
@@ -184,4 +185,11 @@ export function withOwnKeys(record: XfrmStateRecord): XfrmStateRecord {
 
 export function saName(id: XfrmStateId): string {
   return `SA ${id.src} to ${id.dst} ${id.proto} spi 0x${id.spi.toString(16).padStart(8, "0")}`;
+}
+
+/** Kernel: an AEAD that refuses its key says so in words (esp_init_aead); enc and auth have only the errno. */
+function wordsFor(request: XfrmStateRequest, errno: Errno): string | undefined {
+  if (errno === "EPROTONOSUPPORT") return "Requested type not found";
+  const isAeadKey = errno === "EINVAL" && request.aead !== undefined;
+  return isAeadKey ? "Kernel was unable to initialize cryptographic operations" : undefined;
 }

@@ -38,6 +38,7 @@ export interface StateEntry {
   times: TimeLimits;
   /** XFRM_STATE_ACQ: allocspi has reserved the SPI, the keys are still to come. */
   readonly acquiring: boolean;
+  /** A soft time has passed. What the SA table found by itself stands in CELL_EXPIRY. */
   dying: boolean;
   readonly seq: number;
   /** As asked for; record.flags may have more (flagsForIfId). */

@@ -149,6 +149,7 @@ export class XfrmStateUser {
       if (passed === "hard") {
         this.#expire(entry, true);
       } else if (passed === "soft" && !isDying(entry)) {
+        entry.dying = true;
         this.#deps.send({ op: "state-dying", number: entry.record.number });
         this.#expire(entry, false);
       }
@@ -226,7 +227,6 @@ export class XfrmStateUser {
   }
 
   #expire(entry: StateEntry, hard: boolean): void {
-    entry.dying = true;
     if (hard) this.#remove(entry);
     this.#deps.event("expire", { state: stateInfo(entry, false, this.#deps), hard });
   }

@@ -1,0 +1,83 @@
+/**
+ * An XfrmUser of the tests, with a clock to turn, and requests that are good.
+ */
+import assert from "node:assert/strict";
+import type { XfrmPolicyRequest, XfrmSelectorInfo, XfrmStateRequest } from "../../actors/gateway.ts";
+import type { Errno, Result } from "../../actors/control/kernel_error.ts";
+import type { TransformSpec } from "../../actors/control/xfrm_state_request.ts";
+import { type XfrmChange, XfrmUser } from "../../actors/control/xfrm_user.ts";
+import type { XfrmPolicyRecord, XfrmStateRecord } from "../../datapath/xfrm/xfrm_record.ts";
+
+export const KEY = "0x101112131415161718191a1b1c1d1e1fdeadbeef";
+export const HMAC_KEY = "0xa0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3";
+export const ANY: XfrmSelectorInfo = {
+  src: "0.0.0.0/0",
+  dst: "0.0.0.0/0",
+  proto: 0,
+  sport: 0,
+  sport_mask: 0,
+  dport: 0,
+  dport_mask: 0,
+};
+export const GCM = { name: "rfc4106(gcm(aes))", key: KEY, icv_bits: 128 };
+export const CBC = { name: "cbc(aes)", key: "0x101112131415161718191a1b1c1d1e1f" };
+export const SHA1 = { name: "hmac(sha1)", key: HMAC_KEY };
+export const BARE = {
+  src: "192.0.2.1",
+  dst: "192.0.2.2",
+  proto: "esp",
+  spi: 0x1001,
+  mode: "tunnel",
+} as const;
+export const SA: XfrmStateRequest = { ...BARE, aead: GCM };
+export const OUT: XfrmPolicyRequest = {
+  sel: ANY,
+  dir: "out",
+  tmpl: [{ src: "192.0.2.1", dst: "192.0.2.2", proto: "esp", mode: "tunnel" }],
+};
+
+export function mark(value: number, mask = 0xffffffff) {
+  return { mark: { value, mask } };
+}
+
+/** An XfrmUser on devices "eth0" (2) alone, at 1000 seconds, and everything that it says. */
+export function setUpXfrm() {
+  const sent: XfrmChange[] = [];
+  const events: { kind: string; body: unknown }[] = [];
+  const clock = { now: 1000 };
+  /** The very keys that the XfrmUser holds. */
+  const specs: TransformSpec[] = [];
+  let refusal: { errno: Errno; message: string } | null = null;
+  const user = new XfrmUser({
+    send: (change) => sent.push(change),
+    ifindexOf: (name) => name === "eth0" ? 2 : null,
+    ifnameOf: (ifindex) => ifindex === 2 ? "eth0" : null,
+    checkTransform: (spec) => {
+      specs.push(spec);
+      return refusal;
+    },
+    now: () => clock.now,
+    event: (kind, body) => events.push({ kind, body }),
+  });
+  const refuse = (errno: Errno) => refusal = { errno, message: "refused" };
+  return { user, sent, events, clock, refuse, specs };
+}
+
+export function value<T>(result: Result<T>): T {
+  assert.ok(result.ok, result.ok ? "" : result.error.message);
+  return result.value;
+}
+
+export function errnoOf(result: Result<unknown>): string {
+  return result.ok ? "" : `${result.error.errno} ${result.error.attribute ?? ""}`.trim();
+}
+
+export function added(change: XfrmChange | undefined): XfrmStateRecord {
+  assert.ok(change?.op === "state-add");
+  return change.record;
+}
+
+export function policyOf(change: XfrmChange | undefined): XfrmPolicyRecord {
+  assert.ok(change?.op === "policy-add" || change?.op === "policy-upd");
+  return change.record;
+}
