@@ -18,18 +18,20 @@ export function checkLen(length: number): boolean {
   return length >= HEADER_BYTES;
 }
 
+/** SPI, a 32-bit integer of either sign. */
 export function getSpi(view: DataView, at: number): number {
   return view.getInt32(at);
 }
 
+/** Low half of the sequence number, a 32-bit integer of either sign. */
 export function getSeq(view: DataView, at: number): number {
-  return view.getUint32(at + SEQ);
+  return view.getInt32(at + SEQ);
 }
 
 /** Writes SPI and the low half of the sequence number. */
 export function emit(view: DataView, at: number, spi: number, seq: number): void {
   view.setInt32(at, spi);
-  view.setUint32(at + SEQ, seq);
+  view.setInt32(at + SEQ, seq);
 }
 
 /** Writes `pad` bytes 1, 2, 3, … (RFC 4303 §2.4), the pad length and the next header at `at`. */

@@ -75,17 +75,20 @@ export class FakeTransform implements EspTransform {
   }
 
   open(batch: Batch, esp: number, length: number, seqHi: number): boolean {
-    if (!this.sum) return true;
+    return !this.sum || this.#verify(batch, esp, length, seqHi);
+  }
+
+  destroy(): void {
+    this.destroyed = true;
+  }
+
+  #verify(batch: Batch, esp: number, length: number, seqHi: number): boolean {
     const start = esp + 8 + this.ivLength;
     const sent = batch.u8.slice(start + length, start + length + this.icvLength);
     this.#icv(batch, esp, length, seqHi, start + length);
     if (sent.some((b, i) => b !== batch.u8[start + length + i])) return false;
     for (let i = start; i < start + length; i++) batch.u8[i] ^= 0x5a;
     return true;
-  }
-
-  destroy(): void {
-    this.destroyed = true;
   }
 
   #icv(batch: Batch, esp: number, length: number, seqHi: number, at: number): void {

@@ -16,9 +16,10 @@ import type { XfrmTable } from "./xfrm_table.ts";
 /** Checks the table's flow; `state` is null for a packet that no SA carried. Returns a DropReason. */
 export function xfrmPolicyCheck(table: XfrmTable, state: XfrmState | null): number {
   if (state === null && table.policies.count[DIR_IN] === 0) return 0;
-  let entry = table.checks.find(table.flow, table.generation);
+  const cache = state === null ? table.outerChecks : table.innerChecks;
+  let entry = cache.find(table.flow, table.generation);
   if (entry === null || entry.state !== state) {
-    entry = table.checks.fill(table.flow, table.generation);
+    entry = cache.fill(table.flow, table.generation);
     entry.state = state;
     findPolicies(table, entry, DIR_IN);
     entry.reason = judge(table, entry, state);

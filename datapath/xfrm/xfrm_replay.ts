@@ -5,7 +5,8 @@
  * the actor. W is the window's size, top the highest number accepted, d = top - s the distance of a number s.
  *
  * Legacy keeps bit d of one word for distance d. Bitmap and ESN keep a ring of W bits in which number s has bit
- * (s - 1) mod W. The kernel takes s modulo 2^32 there; for an ESN window that is no power of two this moves bits when the low half
+ * (s - 1) mod W. Halves of a number are 32-bit integers of either sign in arguments, so that none needs a heap number.
+ * The kernel takes s modulo 2^32 there; for an ESN window that is no power of two this moves bits when the low half
  * wraps, so here the whole 64-bit number counts. Dumps of a first 2^32 packets are the same.
  */
 import { CELL_REPLAY, CELL_REPLAY_WINDOW, WORD_BITMAP, WORD_SEQ, WORD_SEQ_HI } from "./xfrm_cells.ts";
@@ -30,28 +31,29 @@ export interface ReplayState {
 export function xfrmReplayCheck(x: ReplayState, seq: number): boolean {
   const w = x.replayWindow;
   if (w === 0) return true;
-  return x.replayKind === REPLAY_ESN ? checkEsn(x, seq, w) : check32(x, seq, w);
+  return x.replayKind === REPLAY_ESN ? checkEsn(x, seq >>> 0, w) : check32(x, seq >>> 0, w);
 }
 
-/** High half of the number (RFC 4303 appendix A2.2), unsigned; 0 without ESN. */
+/** High half of the number (RFC 4303 appendix A2.2); 0 without ESN. */
 export function xfrmReplaySeqHi(x: ReplayState, seq: number): number {
   if (x.replayKind !== REPLAY_ESN) return 0;
+  const s = seq >>> 0;
   const top = x.i32[WORD_SEQ] >>> 0;
   const hi = x.i32[WORD_SEQ_HI];
   const w = x.replayWindow;
-  if (w === 0) return hi >>> 0;
+  if (w === 0) return hi;
   const bottom = (top - w + 1) >>> 0;
   // |....bottom####top....|   the window lies in one block: what is below it belongs to the next block
-  if (top >= w - 1) return (seq < bottom ? hi + 1 : hi) >>> 0;
+  if (top >= w - 1) return (s < bottom ? hi + 1 : hi) | 0;
   // |####top......bottom##|   the window began in the block before
-  return (seq >= bottom ? hi - 1 : hi) >>> 0;
+  return (s >= bottom ? hi - 1 : hi) | 0;
 }
 
 /** Marks `seq` as seen. Only for packets whose ICV has passed. */
 export function xfrmReplayAdvance(x: ReplayState, seq: number, seqHi: number): void {
   if (x.replayWindow === 0) return;
-  if (x.replayKind === REPLAY_LEGACY) advanceLegacy(x, seq);
-  else advanceRing(x, seq, seqHi);
+  if (x.replayKind === REPLAY_LEGACY) advanceLegacy(x, seq >>> 0);
+  else advanceRing(x, seq >>> 0, seqHi);
 }
 
 /** 32-bit numbers: no wrap, so after 0xffffffff only what is left of the window is taken. */
@@ -97,11 +99,11 @@ function advanceRing(x: ReplayState, seq: number, seqHi: number): void {
   const i32 = x.i32;
   const w = x.replayWindow;
   const top = i32[WORD_SEQ] >>> 0;
-  const ahead = seqHi - (i32[WORD_SEQ_HI] >>> 0);
+  // One of the block before is behind, whatever its low half.
+  const ahead = (seqHi - i32[WORD_SEQ_HI]) | 0;
   const step = ahead * TWO_32 + seq - top;
-  // A high half one below the first block would be -1; its packets have failed the ICV before.
-  if (step > 0 && ahead <= 1) {
-    clearSkipped(i32, ringPosition(i32[WORD_SEQ_HI] >>> 0, top, w), step, w);
+  if (step > 0) {
+    clearSkipped(i32, ringPosition(i32[WORD_SEQ_HI], top, w), step, w);
     i32[WORD_SEQ] = seq;
     i32[WORD_SEQ_HI] = seqHi;
   }
@@ -126,7 +128,7 @@ function clearSkipped(i32: Int32Array, from: number, step: number, w: number): v
 function ringPosition(hi: number, seq: number, w: number): number {
   if ((w & (w - 1)) === 0) return (seq - 1) & (w - 1);
   // seq 0 of the first block stands for "nothing yet" and gets the last position.
-  return (hi % w * (TWO_32 % w) + seq + w - 1) % w;
+  return ((hi >>> 0) % w * (TWO_32 % w) + seq + w - 1) % w;
 }
 
 function ringBit(x: ReplayState, bit: number): number {

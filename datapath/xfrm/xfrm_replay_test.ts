@@ -175,7 +175,7 @@ Deno.test("xfrmReplayCheck() ESN, the first packets", () => {
 
 Deno.test("xfrmReplaySeqHi() gives the block before the first to what looks like it, and the ICV refuses it", () => {
   const x = replay(REPLAY_ESN, 32, 5);
-  assert.equal(xfrmReplaySeqHi(x, 0xfffffff8), M32);
+  assert.equal(xfrmReplaySeqHi(x, 0xfffffff8), -1);
 });
 
 Deno.test("xfrmReplayCheck() changes nothing but statistics", () => {

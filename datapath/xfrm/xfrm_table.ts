@@ -39,9 +39,10 @@ export class XfrmTable implements OuterSource {
   readonly policies: PolicyTable = new PolicyTable();
   readonly routeCache: RouteCache;
   readonly defaultTtl: number;
-  /** Bundles of outgoing flows, and verdicts on incoming ones. */
+  /** Bundles of outgoing flows; verdicts on outer and on inner packets that came in. */
   readonly bundles: FlowCache = new FlowCache();
-  readonly checks: FlowCache = new FlowCache();
+  readonly outerChecks: FlowCache = new FlowCache();
+  readonly innerChecks: FlowCache = new FlowCache();
   /** Grows with every change that a cached bundle or verdict depends on. */
   generation = 1;
 
