@@ -14,9 +14,9 @@ export interface SelectedBackend extends CryptoBackend {
   readonly warning: string | null;
 }
 
-const REMEDIES = {
-  "ipsec-mb": "apt-get install libipsec-mb1 (x86-64 with AES instructions), or choose --crypto auto",
-  "libcrypto": "apt-get install libssl3, or choose --crypto auto",
+const INSTALL = {
+  "ipsec-mb": "apt-get install libipsec-mb1",
+  "libcrypto": "apt-get install libssl3",
 } as const;
 
 /**
@@ -27,8 +27,8 @@ export function selectBackend(choice: CryptoChoice): SelectedBackend {
   switch (choice) {
     case "auto":
       return ipsecMb() ?? libcrypto() ?? noble(
-        "Choose crypto library: neither libIPSec_MB.so.1 nor libcrypto.so.3 is here, so JavaScript encrypts, some 100 " +
-          `times slower; ${REMEDIES.libcrypto.replace(/,.*/, "")}`,
+        "Choose crypto library: neither libIPSec_MB.so.1 nor libcrypto.so.3 is here, so JavaScript encrypts, " +
+          `some 100 times slower; ${INSTALL.libcrypto}`,
       );
     case "ipsec-mb":
       return ipsecMb() ?? missing("ipsec-mb", "libIPSec_MB.so.1 is missing or does not fit this processor");
@@ -55,8 +55,8 @@ function noble(warning: string | null): SelectedBackend {
   return { ...nobleBackend(), warning };
 }
 
-function missing(name: keyof typeof REMEDIES, state: string): never {
-  throw new Error(`Choose crypto library "${name}": ${state}; ${REMEDIES[name]}`);
+function missing(name: keyof typeof INSTALL, state: string): never {
+  throw new Error(`Choose crypto library "${name}": ${state}; ${INSTALL[name]}, or choose --crypto auto`);
 }
 
 /** `first`, and `next` for what `first` does not know. */
