@@ -374,3 +374,15 @@ Deno.test("transmit() chooses by the interface too: a selector with dev", () => 
   send(t, ipv4Packet(84));
   assert.equal(refused(t, ipv4Packet(84), (batch) => void (batch.i32[IFINDEX] = 11))[0], "OutNoPolicy");
 });
+
+Deno.test("hasSent() knows an ESP header that went out lately from one that was made up", () => {
+  const t = tableWith();
+  for (let n = 0; n < 5; n++) send(t, ipv4Packet(84));
+  assert.equal(t.table.hasSent(7, R, SPI_OUT, 5), true);
+  assert.equal(t.table.hasSent(7, R, SPI_OUT, 1), true);
+  assert.equal(t.table.hasSent(7, R, SPI_OUT, 6), false);
+  assert.equal(t.table.hasSent(7, R, SPI_OUT, 0x80000000), false);
+  assert.equal(t.table.hasSent(7, R, SPI_OUT + 1, 5), false);
+  assert.equal(t.table.hasSent(8, R, SPI_OUT, 5), false);
+  assert.equal(t.table.hasSent(7, L, SPI_OUT, 5), false);
+});

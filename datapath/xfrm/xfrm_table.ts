@@ -11,7 +11,8 @@ import { Flow } from "./flow.ts";
 import { FlowCache } from "./flow_cache.ts";
 import { RouteCache, type RouteLookup } from "./route_lookup.ts";
 import { PolicyTable } from "./xfrm_policy.ts";
-import type { XfrmPolicyRecord, XfrmStateRecord } from "./xfrm_record.ts";
+import { CELL_OSEQ } from "./xfrm_cells.ts";
+import { IPPROTO_ESP, type XfrmPolicyRecord, type XfrmStateRecord } from "./xfrm_record.ts";
 import {
   EXPIRY_DYING,
   EXPIRY_VALID,
@@ -24,6 +25,9 @@ import { StateTable } from "./xfrm_state_table.ts";
 
 /** ifindex of `lo` in every netns; a packet for this host is routed to it. */
 export const LOOPBACK_IFINDEX = 1;
+
+/** How far a quoted sequence number may be behind: a second of a million packets. */
+const RECENT_PACKETS = 1 << 20;
 
 export interface XfrmTableOptions {
   readonly backend: CryptoBackend;
@@ -141,9 +145,15 @@ export class XfrmTable implements OuterSource {
     receive(this, batch);
   }
 
-  /** Number of the SA that a packet with this mark, destination, SPI and protocol goes by, 0 none. */
-  findState(mark: number, daddr: number, spi: number, proto: number): number {
-    return this.states.lookup(mark | 0, daddr | 0, spi | 0, proto)?.number ?? 0;
+  /**
+   * Whether an ESP header that an ICMP error quotes may be one that went out lately: an SA for the mark, destination
+   * and SPI, and a sequence number not far behind its last one. The kernel looks for the SA only (vti4_err); who
+   * does not see the traffic can't guess the number (RFC 4301 §8.2.1).
+   */
+  hasSent(mark: number, daddr: number, spi: number, seq: number): boolean {
+    const state = this.states.lookup(mark | 0, daddr | 0, spi | 0, IPPROTO_ESP);
+    if (state === null) return false;
+    return ((state.f64[CELL_OSEQ] - seq) >>> 0) < RECENT_PACKETS;
   }
 
   /** Tells which SAs reached a byte or packet limit since the last call: `hard` and it is gone, else it is dying. */
