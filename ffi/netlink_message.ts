@@ -37,23 +37,27 @@ export class NetlinkRequest {
   constructor(readonly type: number, readonly flags: number) {}
 
   u8(value: number): this {
-    this.#view.setUint8(this.#grow(1), value);
+    const at = this.#grow(1);
+    this.#view.setUint8(at, value);
     return this;
   }
 
   u16(value: number): this {
-    this.#view.setUint16(this.#grow(2), value, true);
+    const at = this.#grow(2);
+    this.#view.setUint16(at, value, true);
     return this;
   }
 
   u32(value: number): this {
-    this.#view.setUint32(this.#grow(4), value, true);
+    const at = this.#grow(4);
+    this.#view.setUint32(at, value, true);
     return this;
   }
 
   attr(type: number, value: Uint8Array): this {
     this.#attrHeader(type, value.length);
-    this.#bytes.set(value, this.#grow(align4(value.length)));
+    const at = this.#grow(align4(value.length));
+    this.#bytes.set(value, at);
     return this;
   }
 
@@ -96,7 +100,7 @@ export class NetlinkRequest {
     this.u16(ATTR_HEADER_BYTES + bytes).u16(type);
   }
 
-  /** Makes room for `bytes` zero bytes and returns where. */
+  /** Makes room for `bytes` zero bytes and returns where. May replace #bytes and #view: call it first. */
   #grow(bytes: number): number {
     const at = this.#length;
     this.#length += bytes;

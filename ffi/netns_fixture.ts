@@ -4,6 +4,7 @@ import { close } from "./io.ts";
 import { libc } from "./libc.ts";
 import { createNetns, deleteNetns, openNetns, withNetns } from "./netns.ts";
 import { setBuffers } from "./raw_socket.ts";
+import { swap16 } from "./struct_layout.ts";
 
 export interface Side {
   readonly netns: string;
@@ -64,13 +65,12 @@ export function inside<T>(side: Side, fn: () => T): T {
   return withNetns(side.fd, fn);
 }
 
-/** Opens a socket that sees every IPv4 packet of the calling thread's namespace, from the IP header on. */
-export function openPacketSocket(): number {
+/** Opens a socket that sees every packet of an EtherType in the calling thread's namespace, from the IP header on. */
+export function openPacketSocket(etherType = 0x0800): number {
   const AF_PACKET = 17;
   const SOCK_DGRAM_NONBLOCK_CLOEXEC = 2 | 0o4000 | 0o2000000;
-  const ETH_P_IP_NETWORK_ORDER = 0x0008;
   const fd = check(
-    libc.socket(AF_PACKET, SOCK_DGRAM_NONBLOCK_CLOEXEC, ETH_P_IP_NETWORK_ORDER),
+    libc.socket(AF_PACKET, SOCK_DGRAM_NONBLOCK_CLOEXEC, swap16(etherType)),
     "Watch packets",
     "socket",
   );

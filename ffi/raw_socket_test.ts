@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import {
   Batch,
   BATCH_PACKETS,
@@ -232,7 +233,52 @@ Deno.test("MmsgSender marks packets the kernel refuses and sends the others", as
   });
 });
 
-Deno.test("MmsgReceiver keeps IP options before the payload and marks what is malformed", async () => {
+/** A receiver without a socket, to give it any bytes. */
+class Lander extends MmsgReceiver {
+  constructor() {
+    super(-1);
+  }
+
+  landBytes(batch: Batch, bytes: Uint8Array): number {
+    const slot = DATA + 3 * SLOT_BYTES;
+    batch.u8.fill(0xee);
+    batch.u8.set(bytes, slot + ESP_AT - 20);
+    return this.land(batch, 0, 0, slot, slot + ESP_AT - 20, bytes.length);
+  }
+}
+
+Deno.test("MmsgReceiver marks malformed packets and stays inside the slot, whatever comes", () => {
+  const lander = new Lander();
+  const batch = new Batch(newSlab(slabId++));
+  const header = (first: number, total: number, rest: number[] = []) => {
+    return Uint8Array.from([first, 0, total >> 8, total & 0xff, ...new Array(16).fill(0), ...rest]);
+  };
+  assert.equal(lander.landBytes(batch, header(0x45, 20)), 0);
+  assert.equal(lander.landBytes(batch, header(0x45, 22, [1, 2, 3])), 2, "the total length counts");
+  assert.equal(lander.landBytes(batch, header(0x45, 99, [1, 2, 3])), 3, "what was received counts");
+  assert.equal(lander.landBytes(batch, header(0x65, 20)), -1, "version 6");
+  assert.equal(lander.landBytes(batch, header(0x44, 20)), -1, "header of 16 bytes");
+  assert.equal(lander.landBytes(batch, header(0x46, 20)), -1, "header longer than the packet");
+  assert.equal(lander.landBytes(batch, header(0x45, 19)), -1, "total length below the header");
+  assert.equal(lander.landBytes(batch, header(0x45, 20).subarray(0, 19)), -1, "short");
+  assert.equal(lander.landBytes(batch, new Uint8Array(0)), -1, "empty");
+  const slot = DATA + 3 * SLOT_BYTES;
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 120 }), fc.nat(15), (bytes, ihl) => {
+      if (bytes.length > 0) bytes[0] = 0x40 | ihl;
+      const rest = lander.landBytes(batch, bytes);
+      assert.ok(rest >= -1 && rest <= bytes.length);
+      assert.equal(batch.u8[slot - 1], 0xee);
+      if (rest >= 0) {
+        const payload = bytes.subarray(ihl * 4, ihl * 4 + rest);
+        assert.deepEqual(batch.u8.slice(slot + ESP_AT, slot + ESP_AT + rest), Uint8Array.from(payload));
+      }
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+Deno.test("MmsgReceiver keeps IP options before the payload", async () => {
   await withSockets(1500, ({ a, b, sender, receiver, out, into }) => {
     // 24 bytes of options: a record route of 23 with room for 5, and an end of options.
     const i = appendOuter(out, a, b, 24 + 200, 0);

@@ -62,12 +62,11 @@ export interface LinkSettings {
   readonly multicast?: boolean;
 }
 
-/** A new device: a dummy, or a veth whose other end may appear in another namespace (a descriptor). */
-export interface NewLink {
-  readonly kind: "dummy" | "veth";
+/** A new veth pair, whose other end may appear in another namespace (a descriptor). */
+export interface NewVeth {
   readonly name: string;
+  readonly peer: { readonly name: string; readonly netns?: number };
   readonly mtu?: number;
-  readonly peer?: { readonly name: string; readonly netns?: number };
 }
 
 export interface InterfaceAddress {
@@ -144,21 +143,21 @@ export class Rtnetlink {
     this.#socket.change(request, action);
   }
 
-  /** Makes a device and returns its index. */
-  newLink({ kind, name, mtu, peer }: NewLink): number {
-    const action = `Make ${kind} device "${name}"`;
+  /** Makes a veth pair and returns the index of the end that is here. */
+  newVeth({ name, mtu, peer }: NewVeth): number {
+    const action = `Make veth pair "${name}" and "${peer.name}"`;
     checkIfname(name, action);
+    checkIfname(peer.name, action);
     const request = linkRequest(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0).attrString(IFLA_IFNAME, name);
     if (mtu !== undefined) request.attrU32(IFLA_MTU, mtu);
     request.nest(IFLA_LINKINFO, (info) => {
-      info.attrString(IFLA_INFO_KIND, kind);
-      if (peer === undefined) return;
-      info.nest(IFLA_INFO_DATA, (data) =>
+      info.attrString(IFLA_INFO_KIND, "veth").nest(IFLA_INFO_DATA, (data) => {
         data.nest(VETH_INFO_PEER, (end) => {
           ifinfomsg(end, 0, 0, 0).attrString(IFLA_IFNAME, peer.name);
           if (mtu !== undefined) end.attrU32(IFLA_MTU, mtu);
           if (peer.netns !== undefined) end.attrU32(IFLA_NET_NS_FD, peer.netns);
-        }));
+        });
+      });
     });
     this.#socket.change(request, action);
     return this.link(name)!.ifindex;
