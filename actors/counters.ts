@@ -60,14 +60,18 @@ export function countReceived(cells: Cells, batch: Batch, i: number): void {
   cells[RX_BYTES] += batch.i32[INNER_LENGTH + i];
 }
 
-/** Counts packet i by its reason: the cause, and what the device counts for it. */
+/** Counts packet i by its reason. */
 export function countRefused(cells: Cells, batch: Batch, i: number): void {
-  const reason = batch.i32[REASON + i];
-  cells[DROPS + reason]++;
+  countReason(cells, batch.i32[REASON + i], 1);
+}
+
+/** Counts packets that were refused: the cause, and what the device counts for it. */
+export function countReason(cells: Cells, reason: number, packets: number): void {
+  cells[DROPS + reason] += packets;
   const first = FIRST[reason];
   const second = SECOND[reason];
-  if (first >= 0) cells[first]++;
-  if (second >= 0) cells[second]++;
+  if (first >= 0) cells[first] += packets;
+  if (second >= 0) cells[second] += packets;
 }
 
 /** The cells as `ip -s -j link show` has them. */

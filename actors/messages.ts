@@ -30,11 +30,10 @@ export interface UdpPort {
 export interface NetnsInit {
   readonly kind: "netns";
   readonly saTable: number;
-  /** Raw ESP socket, header included: receives, and sends outer packets as they are. */
+  /** Raw socket that receives ESP. */
   readonly espFd: number;
-  /** Raw sockets of protocols ESP and UDP, header not included: they send what the kernel must fragment. */
-  readonly espFragmentFd: number;
-  readonly udpFragmentFd: number;
+  /** Raw socket that sends whole packets. */
+  readonly sendFd: number;
   /** rtnetlink socket that is told of links and routes. */
   readonly monitorFd: number;
   readonly udpPorts: readonly UdpPort[];
@@ -71,8 +70,7 @@ export type ActorInit = NetnsInit | SaTableInit | TunnelInit;
 export type NetnsLetter =
   | { readonly op: "tunnel-set"; readonly parm: IpTunnelParm }
   | { readonly op: "tunnel-del"; readonly actor: number }
-  | { readonly op: "udp-open"; readonly port: UdpPort }
-  | { readonly op: "udp-close"; readonly port: UdpPort };
+  | { readonly op: "udp-open"; readonly port: UdpPort };
 
 /** Gateway → SA table, and netns → SA table for routes. */
 export type SaTableLetter = { readonly op: "xfrm"; readonly change: XfrmChange } | {

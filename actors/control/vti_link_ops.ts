@@ -31,12 +31,12 @@ export interface VtiDevices extends UnderlayMtu {
   setMtu(tunnel: ControlTunnel, mtu: number): Result<void>;
   setUp(tunnel: ControlTunnel, up: boolean): Result<void>;
   rename(tunnel: ControlTunnel, ifname: string): Result<void>;
-  /** Hardware and broadcast address: local and remote. */
-  setAddress(tunnel: ControlTunnel): void;
 }
 
 const ZERO: VtiParms = { local: 0, remote: 0, iKey: 0, oKey: 0, link: 0, fwmark: 0 };
 const IFNAMSIZ = 16;
+/** What `ip link` prints as qlen: DEFAULT_TX_QUEUE_LEN. */
+export const TX_QUEUE_PACKETS = 1000;
 
 /** dev_valid_name(), net/core/dev.c. */
 export function devValidName(name: string): boolean {
@@ -113,7 +113,6 @@ export function vtiNewlink(
     up: false,
     order: net.nextOrder(),
   };
-  devices.setAddress(tunnel);
   const mtu = request.mtu === undefined ? ipTunnelBindDev(parms, devices) : clampMtu(request.mtu);
   const done = chain(
     () => devices.setMtu(tunnel, mtu),
@@ -180,7 +179,6 @@ export function vtiChangelink(
   if (parms !== old) {
     tunnel.parms = parms;
     tunnel.order = net.nextOrder();
-    devices.setAddress(tunnel);
   }
   const rebind = parms.link !== old.link || parms.fwmark !== old.fwmark;
   const mtu = change.mtu ?? (rebind ? ipTunnelBindDev(parms, devices) : undefined);
@@ -227,7 +225,6 @@ export function noSuchLink(ifname: string): Result<never> {
 export function vtiFillInfo(
   tunnel: ControlTunnel,
   linkName: string | null,
-  txqlen: number,
   stats64: LinkStats,
   drops: Partial<Record<DropName, number>>,
 ): LinkInfo {
@@ -248,7 +245,7 @@ export function vtiFillInfo(
     operstate: tunnel.up ? "UNKNOWN" : "DOWN",
     linkmode: "DEFAULT",
     group: "default",
-    txqlen,
+    txqlen: TX_QUEUE_PACKETS,
     link_type: "ipip",
     address: ipv4Text(parms.local),
     ...(tunnel.pointToPoint ? { link_pointtopoint: true as const } : {}),

@@ -37,7 +37,6 @@ class Devices implements VtiDevices {
     this.names.set(ifname, tunnel.ifindex);
     return ok(undefined);
   }
-  setAddress() {}
   routeDeviceMtu() {
     return this.routed ? 1500 : null;
   }
@@ -164,8 +163,8 @@ Deno.test("vtiFillInfo() prints a bound tunnel as iproute2 does", () => {
   const made = add("vti6", { ...LR, ikey: 7, okey: 7, link: "d0", fwmark: 1 });
   assert.ok(made.ok);
   change("vti6", { local: "any" });
-  const stats = {} as Parameters<typeof vtiFillInfo>[3];
-  const info = vtiFillInfo(made.value, "d0", 1000, stats, {});
+  const stats = {} as Parameters<typeof vtiFillInfo>[2];
+  const info = vtiFillInfo(made.value, "d0", stats, {});
   assert.deepEqual(info.flags, ["POINTOPOINT", "NOARP"]);
   assert.equal(info.permaddr, "192.0.2.2");
   assert.deepEqual(info.linkinfo.info_data, {

@@ -1,0 +1,35 @@
+/** What happened, for those who listen and those who come back within the last EVENTS_KEPT events. */
+import type { GatewayEvent } from "./gateway.ts";
+
+const EVENTS_KEPT = 1024;
+
+export class EventLog {
+  readonly #kept: GatewayEvent[] = [];
+  readonly #wake = new Set<() => void>();
+  #id = 0;
+
+  add(netns: string, kind: GatewayEvent["kind"], body: unknown): void {
+    this.#kept.push({ id: ++this.#id, time: Date.now() / 1000, netns, kind, body });
+    if (this.#kept.length > EVENTS_KEPT) this.#kept.shift();
+    for (const wake of this.#wake) wake();
+    this.#wake.clear();
+  }
+
+  /** Events with an id above `after`, kept ones first, then new ones until the signal aborts. */
+  async *since(after: number, signal: AbortSignal): AsyncGenerator<GatewayEvent> {
+    let last = after;
+    while (!signal.aborted) {
+      const next = this.#kept.filter((event) => event.id > last);
+      for (const event of next) {
+        last = event.id;
+        yield event;
+        if (signal.aborted) return;
+      }
+      if (next.length > 0) continue;
+      await new Promise<void>((resolve) => {
+        this.#wake.add(resolve);
+        signal.addEventListener("abort", () => resolve(), { once: true });
+      });
+    }
+  }
+}

@@ -1,0 +1,222 @@
+/**
+ * Netns actor: owner of a namespace's sockets and of the table of its tunnels. Receives outer packets and finds their
+ * tunnel (vti_input's first step), sends outer packets, and passes on what rtnetlink tells of links and routes.
+ */
+import {
+  type Batch,
+  COUNT,
+  IKEY,
+  INGRESS,
+  KIND,
+  OUTER_DST,
+  OUTER_SRC,
+  OWNER,
+  PACKET_TUNNEL,
+  REASON,
+  TO,
+} from "../datapath/batch.ts";
+import { DROP_MIB, DropReason } from "../datapath/drop_reason.ts";
+import { IpTunnelTable } from "../datapath/tunnel/ip_tunnel_lookup.ts";
+import { EPOLLIN } from "../ffi/epoll.ts";
+import { MmsgReceiver, MmsgSender } from "../ffi/raw_socket.ts";
+import { RtnetlinkMonitor } from "../ffi/rtnetlink_monitor.ts";
+import type { SlabReceiver } from "../ffi/slab_receiver.ts";
+import { UdpReceiver, UdpSender } from "../ffi/udp_socket.ts";
+import {
+  BatchKind,
+  type GatewayLetter,
+  type NetnsInit,
+  type NetnsLetter,
+  type SaTableLetter,
+  type UdpPort,
+} from "./messages.ts";
+import { batchMaker } from "./new_batch.ts";
+import {
+  type ActorId,
+  type Behaviour,
+  type Context,
+  MAIN,
+  type Pool,
+  type Reply,
+} from "./runtime/behaviour.ts";
+
+/** Slabs on their way inwards. */
+const SLABS = 8;
+/** recvmmsg calls that a socket gets in one turn. */
+const BATCHES_PER_TURN = 4;
+/** Fewer packets than this in a batch: the socket is empty, asking again would be a system call for nothing. */
+const LIKELY_EMPTY = 32;
+const MONITOR_TOKEN = -1;
+
+interface UdpSocket {
+  readonly port: number;
+  readonly fd: number;
+  readonly sender: UdpSender;
+}
+
+export class NetnsActor implements Behaviour<Batch> {
+  readonly #context: Context<Batch>;
+  readonly #init: NetnsInit;
+  readonly #pool: Pool<Batch>;
+  readonly #tunnels = new IpTunnelTable();
+  readonly #monitor: RtnetlinkMonitor;
+  readonly #raw: MmsgSender;
+  /** Receivers by descriptor, which is also the token they are watched with. */
+  readonly #receivers = new Map<number, SlabReceiver>();
+  readonly #udp: UdpSocket[] = [];
+
+  constructor(context: Context<Batch>, init: NetnsInit) {
+    this.#context = context;
+    this.#init = init;
+    this.#pool = context.pool(SLABS, batchMaker(context.self), (batch) => this.#lost(batch));
+    for (const parm of init.tunnels) this.#tunnels.set(parm);
+    this.#raw = new MmsgSender(init.sendFd);
+    this.#listen(new MmsgReceiver(init.espFd));
+    for (const port of init.udpPorts) this.#openUdp(port);
+    this.#monitor = new RtnetlinkMonitor(init.monitorFd);
+    context.watch(init.monitorFd, EPOLLIN, MONITOR_TOKEN);
+  }
+
+  receive(message: unknown, _from: ActorId, reply: Reply): void {
+    const letter = message as NetnsLetter;
+    switch (letter.op) {
+      case "tunnel-set":
+        this.#tunnels.set(letter.parm);
+        break;
+      case "tunnel-del":
+        this.#tunnels.delete(letter.actor);
+        break;
+      case "udp-open":
+        this.#openUdp(letter.port);
+        break;
+    }
+    reply(null);
+  }
+
+  parcel(batch: Batch): void {
+    if (batch.i32[KIND] === BatchKind.send) this.#send(batch);
+    else this.#context.give(batch);
+  }
+
+  ready(token: number): void {
+    if (token === MONITOR_TOKEN) this.#readMonitor();
+    else this.#receiveFrom(this.#receivers.get(token)!);
+  }
+
+  available(): void {
+    for (const [fd, receiver] of this.#receivers) {
+      this.#context.watch(fd, EPOLLIN, fd);
+      if (receiver.pending > 0) this.#receiveFrom(receiver);
+    }
+  }
+
+  /**
+   * Receives batches and passes them on.
+   *
+   * 1. Without a free slab stop watching every socket: the kernel's queues then hold or drop.
+   * 2. recvmmsg into the slab.
+   * 3. Find each packet's tunnel; a batch in which no packet has one goes home at once.
+   */
+  #receiveFrom(receiver: SlabReceiver): void {
+    for (let turn = 0; turn < BATCHES_PER_TURN || receiver.pending > 0; turn++) {
+      const batch = this.#pool.take();
+      if (batch === null) {
+        for (const fd of this.#receivers.keys()) this.#context.unwatch(fd);
+        return;
+      }
+      const received = receiver.receive(batch);
+      if (received < 0) this.#context.unwatch(receiver.fd);
+      if (received <= 0) {
+        this.#context.give(batch);
+        return;
+      }
+      if (this.#vtiInput(batch)) {
+        batch.i32[TO] = this.#init.saTable;
+        batch.i32[KIND] = BatchKind.receive;
+        this.#context.sendParcel(batch);
+      } else this.#context.give(batch);
+      if (received < LIKELY_EMPTY && receiver.pending === 0) return;
+    }
+  }
+
+  /** ip_tunnel_lookup for each packet. Returns whether any packet has a tunnel. */
+  #vtiInput(batch: Batch): boolean {
+    const i32 = batch.i32;
+    const count = i32[COUNT];
+    let any = false;
+    for (let i = 0; i < count; i++) {
+      if (i32[REASON + i] === DropReason.None) {
+        const tunnel = this.#tunnels.lookup(
+          i32[INGRESS + i],
+          i32[OUTER_SRC + i] >>> 0,
+          i32[OUTER_DST + i] >>> 0,
+        );
+        if (tunnel !== null) {
+          i32[PACKET_TUNNEL + i] = tunnel.actor;
+          i32[IKEY + i] = tunnel.iKey;
+          any = true;
+          continue;
+        }
+        i32[REASON + i] = DropReason.InNoTunnel;
+      }
+      this.#init.mib[DROP_MIB[i32[REASON + i]]]++;
+    }
+    return any;
+  }
+
+  /** Sends what was not refused, each packet by the socket that fits it, and lets the batch go home. */
+  #send(batch: Batch): void {
+    let port = 0;
+    for (const udp of this.#udp) {
+      port = udp.port;
+      this.#refuseFrom(batch, udp.sender.send(batch, 0));
+    }
+    this.#refuseFrom(batch, this.#raw.send(batch, 0, port));
+    batch.i32[TO] = batch.i32[OWNER];
+    batch.i32[KIND] = BatchKind.done;
+    this.#context.sendParcel(batch);
+  }
+
+  /** The socket is full: what is left is dropped here, at the edge, and counted. */
+  #refuseFrom(batch: Batch, first: number): void {
+    const i32 = batch.i32;
+    for (let i = first; i < i32[COUNT]; i++) {
+      if (i32[REASON + i] === DropReason.None) i32[REASON + i] = DropReason.OutError;
+    }
+  }
+
+  #listen(receiver: SlabReceiver): void {
+    this.#receivers.set(receiver.fd, receiver);
+    this.#context.watch(receiver.fd, EPOLLIN, receiver.fd);
+  }
+
+  #openUdp({ port, fd }: UdpPort): void {
+    this.#udp.push({ port, fd, sender: new UdpSender(fd, port) });
+    this.#listen(new UdpReceiver(fd, port));
+  }
+
+  /** What changed in the namespace's links goes to the gateway, what changed in its routes to the SA table. */
+  #readMonitor(): void {
+    const routes: SaTableLetter = { op: "routes-changed" };
+    this.#monitor.read({
+      link: (link) => {
+        const letter: GatewayLetter = { op: "link", ...link };
+        this.#context.send(MAIN, letter);
+        this.#context.send(this.#init.saTable, routes);
+      },
+      linkGone: (ifindex) => {
+        const letter: GatewayLetter = { op: "link-gone", ifindex };
+        this.#context.send(MAIN, letter);
+        this.#context.send(this.#init.saTable, routes);
+      },
+      routesChanged: () => this.#context.send(this.#init.saTable, routes),
+    });
+  }
+
+  /** A batch came back from a worker that failed. Its tunnels can't count it; the loss shows in the pool's figures. */
+  #lost(_batch: Batch): void {}
+
+  flush(): void {}
+  tick(): void {}
+  stop(): void {}
+}

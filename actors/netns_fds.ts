@@ -1,0 +1,54 @@
+/** Descriptors of a namespace that the gateway serves. They outlive every worker. */
+import { openIcmp6Socket, openIcmpSocket } from "../ffi/icmp_socket.ts";
+import { close } from "../ffi/io.ts";
+import { withNetns } from "../ffi/netns.ts";
+import { openRawSocket } from "../ffi/raw_socket.ts";
+import { openRtnetlink } from "../ffi/rtnetlink.ts";
+import { openRtnetlinkMonitor } from "../ffi/rtnetlink_monitor.ts";
+
+/** IPPROTO_RAW: a socket that sends whole packets of any protocol and receives none. */
+const SEND_ONLY = 255;
+const IPPROTO_ESP = 50;
+
+export interface NetnsFds {
+  /** The namespace itself. */
+  readonly netns: number;
+  /** rtnetlink for the control path. */
+  readonly control: number;
+  /** rtnetlink for the SA table's route lookups. */
+  readonly routes: number;
+  /** rtnetlink that is told of changes. */
+  readonly monitor: number;
+  readonly esp: number;
+  readonly send: number;
+  readonly icmp: number;
+  readonly icmp6: number;
+}
+
+/** Opens them inside the namespace of `netns`, which it takes over. Throws SyscallError; nothing stays open then. */
+export function openNetnsFds(netns: number): NetnsFds {
+  const opened: number[] = [netns];
+  const keep = (fd: number): number => {
+    opened.push(fd);
+    return fd;
+  };
+  try {
+    return withNetns(netns, () => ({
+      netns,
+      control: keep(openRtnetlink()),
+      routes: keep(openRtnetlink()),
+      monitor: keep(openRtnetlinkMonitor()),
+      esp: keep(openRawSocket(IPPROTO_ESP)),
+      send: keep(openRawSocket(SEND_ONLY)),
+      icmp: keep(openIcmpSocket()),
+      icmp6: keep(openIcmp6Socket()),
+    }));
+  } catch (error) {
+    opened.forEach(close);
+    throw error;
+  }
+}
+
+export function closeNetnsFds(fds: NetnsFds): void {
+  Object.values(fds).forEach(close);
+}

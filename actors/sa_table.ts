@@ -1,0 +1,91 @@
+/**
+ * SA-table actor: owner of the SAD and SPD of one namespace. Every packet of the namespace passes it, both ways.
+ */
+import { type Batch, KIND, TO } from "../datapath/batch.ts";
+import { XfrmTable } from "../datapath/xfrm/xfrm_table.ts";
+import { selectBackend } from "../ffi/crypto_backend.ts";
+import { RtnetlinkRoutes } from "../ffi/rtnetlink.ts";
+import type { XfrmChange } from "./control/xfrm_change.ts";
+import { addressNext } from "./delivery.ts";
+import { BatchKind, type GatewayLetter, type SaTableInit, type SaTableLetter } from "./messages.ts";
+import { type ActorId, type Behaviour, type Context, MAIN, type Reply } from "./runtime/behaviour.ts";
+
+export class SaTableActor implements Behaviour<Batch> {
+  readonly #context: Context<Batch>;
+  readonly #netns: ActorId;
+  readonly #table: XfrmTable;
+
+  constructor(context: Context<Batch>, init: SaTableInit) {
+    this.#context = context;
+    this.#netns = init.netns;
+    this.#table = new XfrmTable({
+      backend: selectBackend(init.crypto),
+      routes: new RtnetlinkRoutes(init.routeFd),
+      mib: init.mib,
+      ipDefaultTtl: init.ipDefaultTtl,
+    });
+    for (const change of init.changes) this.#apply(change);
+  }
+
+  receive(message: unknown, _from: ActorId, reply: Reply): void {
+    const letter = message as SaTableLetter;
+    if (letter.op === "routes-changed") this.#table.routesChanged();
+    else this.#apply(letter.change);
+    reply(null);
+  }
+
+  parcel(batch: Batch): void {
+    const i32 = batch.i32;
+    if (i32[KIND] === BatchKind.transmit) {
+      this.#table.transmit(batch);
+      i32[KIND] = BatchKind.send;
+      i32[TO] = this.#netns;
+    } else {
+      this.#table.receive(batch);
+      addressNext(batch);
+    }
+    this.#context.sendParcel(batch);
+  }
+
+  #apply(change: XfrmChange): void {
+    const table = this.#table;
+    switch (change.op) {
+      case "state-add":
+        // The gateway has asked the same library before, so this can't be refused.
+        table.addState(change.record);
+        break;
+      case "state-upd":
+        table.updState(change);
+        break;
+      case "state-dying":
+        table.setDying(change.number);
+        break;
+      case "state-del":
+        table.delState(change.number);
+        break;
+      case "policy-add":
+      case "policy-upd":
+        table.addPolicy(change.record);
+        break;
+      case "policy-del":
+        table.delPolicy(change.index, change.dir, change.type);
+        break;
+    }
+  }
+
+  /** Tells the gateway which SAs have passed a limit since the last turn. */
+  flush(): void {
+    this.#table.drainExpired((number, hard) => {
+      const letter: GatewayLetter = { op: "expired", number, hard };
+      this.#context.send(MAIN, letter);
+    });
+  }
+
+  stop(): void {
+    this.#table.destroy();
+  }
+
+  ready(): void {}
+  available(): void {}
+  tick(): void {}
+}

@@ -1,0 +1,44 @@
+/** The daemon: a gateway, its API on two sockets, and signals. */
+import { startGateway, type UserSpaceGateway } from "../actors/start_gateway.ts";
+import { type ApiServer, makeTokenFile, serveTcp, serveUnix } from "../api/serve.ts";
+import type { DaemonOptions } from "./options.ts";
+
+const RUN_DIR_MODE = 0o750;
+
+/** Runs until SIGTERM or SIGINT. Returns the exit code. */
+export async function run(options: DaemonOptions): Promise<number> {
+  const stop = Promise.withResolvers<number>();
+  const log = (line: string) => console.error(line);
+  const servers: ApiServer[] = [];
+  let gateway: UserSpaceGateway | null = null;
+  const onSignal = () => stop.resolve(0);
+  try {
+    gateway = startGateway({
+      placement: options.placement,
+      crypto: options.crypto,
+      log,
+      fatal: (reason) => {
+        log(reason);
+        stop.resolve(1);
+      },
+    });
+    await Deno.mkdir(options.runDir, { recursive: true, mode: RUN_DIR_MODE });
+    servers.push(await serveUnix(gateway, `${options.runDir}/api.sock`));
+    const token = await makeTokenFile(`${options.runDir}/token`);
+    servers.push(serveTcp(gateway, options.listen, token));
+    const { placement, crypto } = gateway.health();
+    log(`vti-gateway: ${placement}, ${crypto}; API on ${servers.map((s) => s.address).join(" and ")}`);
+    Deno.addSignalListener("SIGTERM", onSignal);
+    Deno.addSignalListener("SIGINT", onSignal);
+    return await stop.promise;
+  } catch (error) {
+    log(error instanceof Error ? error.message : String(error));
+    return 1;
+  } finally {
+    Deno.removeSignalListener("SIGTERM", onSignal);
+    Deno.removeSignalListener("SIGINT", onSignal);
+    await Promise.all(servers.map((server) => server.close()));
+    await gateway?.close();
+    await Deno.remove(`${options.runDir}/token`).catch(() => {});
+  }
+}
