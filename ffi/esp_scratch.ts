@@ -96,10 +96,12 @@ export function tagMatches(batch: Batch, at: number, icvLength: number): boolean
   return difference === 0;
 }
 
-/** BigInts of the lengths that packets have: a `u64` argument costs 94 ns as a Number, 10 ns as a ready BigInt. */
-const lengths = Array.from({ length: 4096 }, (_, n) => BigInt(n));
+/** Lengths up to a jumbo frame and beyond get a BigInt that is kept. */
+const KEPT_LENGTHS = 16384;
+const lengths: (bigint | undefined)[] = new Array(KEPT_LENGTHS).fill(undefined);
 
-/** `n` as a BigInt. Only beyond 4095 (a jumbo packet) one is made. */
+/** `n` as a BigInt, made once: a `u64` argument costs 94 ns as a Number, 10 ns as a BigInt that is there. */
 export function u64(n: number): bigint {
-  return n < 4096 ? lengths[n] : BigInt(n);
+  if (n >= KEPT_LENGTHS) return BigInt(n);
+  return lengths[n] ?? (lengths[n] = BigInt(n));
 }
