@@ -53,8 +53,8 @@ export type XfrmStateUpdate = Pick<
 const TWO_32 = 0x1_0000_0000;
 /** Last number of an SA without ESN. Wrapping (oseq-may-wrap) would repeat a nonce, so nothing follows it. */
 const LAST_SEQ = TWO_32 - 1;
-/** Last number of an SA with ESN: what a cell holds exactly. */
-const LAST_ESN = Number.MAX_SAFE_INTEGER;
+/** Last number of an SA with ESN: half of what a 32-bit count of leases reaches, four years of a million a second. */
+const LAST_ESN = 2 ** 47;
 const KINDS = { legacy: REPLAY_LEGACY, bitmap: REPLAY_BITMAP, esn: REPLAY_ESN } as const;
 
 export class XfrmState implements ReplayState {
@@ -108,7 +108,6 @@ export class XfrmState implements ReplayState {
   #sealer: EspTransform | null = null;
   #opener: EspTransform | null = null;
   #leaseEnd = 0;
-  #first = true;
 
   private constructor(record: XfrmStateRecord, backend: CryptoBackend, sample: EspTransform) {
     const { f64, i32 } = viewXfrmCells(record.cells);
@@ -137,7 +136,6 @@ export class XfrmState implements ReplayState {
     this.#backend = backend;
     this.#spec = record.transform;
     this.#setAttributes(record);
-    this.#skipLeasesBelow(f64[CELL_OSEQ]);
   }
 
   /**
@@ -218,9 +216,8 @@ export class XfrmState implements ReplayState {
    * False when the SA has none left.
    */
   nextSequence(): boolean {
-    if (this.oseq >= this.#leaseEnd) this.#lease();
+    if (this.oseq >= this.#leaseEnd && !this.#lease()) return false;
     const seq = this.oseq + 1;
-    if (seq > (this.replayKind === REPLAY_ESN ? LAST_ESN : LAST_SEQ)) return false;
     this.oseq = seq;
     this.oseqLo = seq | 0;
     this.oseqHi = Math.floor(seq / TWO_32) | 0;
@@ -230,26 +227,31 @@ export class XfrmState implements ReplayState {
 
   /**
    * Takes the block of numbers k * LEASE_PACKETS + 1 to (k + 1) * LEASE_PACKETS, k being the leases taken before.
-   * An SA that starts at a number inside its first block (replay-oseq) goes on from there.
+   * An SA that starts at a number inside its first block (replay-oseq) goes on from there. False when all are taken.
    */
-  #lease(): void {
-    const before = (Atomics.add(this.i32, WORD_LEASES, 1) >>> 0) * LEASE_PACKETS;
-    const sent = this.#first ? this.f64[CELL_OSEQ] : 0;
-    this.#first = false;
-    this.oseq = sent > before && sent < before + LEASE_PACKETS ? sent : before;
-    this.#leaseEnd = before + LEASE_PACKETS;
+  #lease(): boolean {
     const last = this.replayKind === REPLAY_ESN ? LAST_ESN : LAST_SEQ;
-    // Nothing is left: no lease shall be taken again, or the count of leases would run on.
-    if (this.oseq >= last) this.#leaseEnd = Infinity;
+    const sent = this.f64[CELL_OSEQ];
+    if (sent >= last || !this.#skipLeasesBelow(sent, last)) return false;
+    const before = (Atomics.add(this.i32, WORD_LEASES, 1) >>> 0) * LEASE_PACKETS;
+    if (before >= last) return false;
+    // Nobody else has had a number of this block, so one inside it is what the SA was given to start from.
+    this.oseq = sent > before && sent < before + LEASE_PACKETS ? sent : before;
+    this.#leaseEnd = Math.min(before + LEASE_PACKETS, last);
+    return true;
   }
 
-  /** Numbers up to `sent` are gone: whoever recorded that may know more than the count of leases. */
-  #skipLeasesBelow(sent: number): void {
+  /**
+   * Numbers up to `sent` are gone: whoever recorded that may know more than the count of leases.
+   * False when every lease below `last` is taken; the count shall not run on then.
+   */
+  #skipLeasesBelow(sent: number, last: number): boolean {
     const used = Math.floor(sent / LEASE_PACKETS);
     for (;;) {
       const leases = Atomics.load(this.i32, WORD_LEASES);
-      if (leases >>> 0 >= used) return;
-      if (Atomics.compareExchange(this.i32, WORD_LEASES, leases, used) === leases) return;
+      if ((leases >>> 0) * LEASE_PACKETS >= last) return false;
+      if (leases >>> 0 >= used) return true;
+      if (Atomics.compareExchange(this.i32, WORD_LEASES, leases, used) === leases) return true;
     }
   }
 

@@ -92,6 +92,17 @@ Deno.test("nextSequence() with ESN carries into the high half", () => {
   assert.deepEqual([state.oseqHi, state.oseqLo], [1, 1]);
 });
 
+Deno.test("nextSequence() refuses an SA whose start leaves no lease that can be counted", () => {
+  const esn = { replayKind: "esn", replayWindow: 32 } as const;
+  for (const start of [2 ** 47, 2 ** 48, 2 ** 49, 2 ** 53, 2 ** 64 - 2 ** 33]) {
+    const state = make(startedAt(start, esn));
+    for (let i = 0; i < 3; i++) assert.equal(next(state), null, `start ${start}`);
+    assert.equal(state.i32[WORD_LEASES], 0);
+  }
+  const state = make(startedAt(2 ** 47 - 2, esn));
+  assert.deepEqual([next(state), next(state), next(state)], [2 ** 47 - 1, 2 ** 47, null]);
+});
+
 function limited(limit: Partial<LifetimeRecord>): XfrmState {
   return make(stateRecord({ lifetime: { ...stateRecord().lifetime, ...limit } }));
 }
