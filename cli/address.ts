@@ -116,7 +116,7 @@ function ipv6Half(text: string, isLast: boolean): number[] | null {
       groups.push(parseInt(part, 16));
     } else {
       // RFC 4291 §2.2 (3): the last 32 bits may be dotted.
-      const quad = isLast && i === parts.length - 1 && /^\d{1,3}(\.\d{1,3}){3}$/.test(part);
+      const quad = isLast && i === parts.length - 1 && /^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}$/.test(part);
       const bytes = quad ? part.split(".").map(Number) : [256];
       if (bytes.some((byte) => byte > 255)) return null;
       groups.push(bytes[0]! * 256 + bytes[1]!, bytes[2]! * 256 + bytes[3]!);

@@ -2,6 +2,9 @@
 import { type Answer, type Problem, rtnetlinkAnswers } from "./answer.ts";
 import { EXIT_FAILURE, Quit } from "./quit.ts";
 
+/** fetch() looks names up even when it goes over a socket, and waits 5 s for a name server that is silent. */
+const ORIGIN = "http://127.0.0.1";
+
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export class ApiClient implements Disposable {
@@ -48,7 +51,7 @@ export class ApiClient implements Disposable {
   }
 
   async #send(method: string, path: string, query: Query, body: unknown): Promise<Response> {
-    const url = new URL(path, "http://vti-gateway");
+    const url = new URL(path, ORIGIN);
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }

@@ -12,18 +12,9 @@ import { printExpiredState, printState } from "./xfrm_state_print.ts";
 const MONITOR_USAGE = `Usage: ip xfrm monitor [ nokeys ] [ all | OBJECTS | help ]
 OBJECTS := { expire | SA | policy }`;
 
-type Group = "expire" | "SA" | "policy";
-/** What the words stand for; groups without events of ours are read and stay silent. */
-const GROUPS: Readonly<Record<string, Group | "all" | null>> = {
-  nokeys: null,
-  all: "all",
-  acquire: null,
-  expire: "expire",
-  SA: "SA",
-  aevent: null,
-  policy: "policy",
-  report: null,
-};
+/** What may be asked for; acquires, asynchronous events and reports never come from a gateway. */
+const GROUPS = ["acquire", "expire", "SA", "aevent", "policy", "report"] as const;
+type Group = (typeof GROUPS)[number];
 
 const PREFIX = {
   newsa: "",
@@ -45,28 +36,27 @@ export async function doXfrmMonitor(command: Command): Promise<number> {
   const wanted = parseGroups(command);
   for await (const event of eventsOf(command)) {
     const group = groupOf(event.kind);
-    if (group !== null && (wanted.size === 0 || wanted.has(group))) {
-      command.print(printEvent(event, command.options));
-    }
+    if (group !== null && wanted.has(group)) command.print(printEvent(event, command.options));
   }
   return 0;
 }
 
-/** An empty set means all. */
+/** No group at all means all of them. */
 function parseGroups({ words }: Command): ReadonlySet<Group> {
   const wanted = new Set<Group>();
-  let all = false;
   while (!words.done) {
     const word = words.take();
-    if (matches(word, "help")) throw new Quit(EXIT_USAGE, MONITOR_USAGE);
-    if (!Object.hasOwn(GROUPS, word)) {
-      throw new Quit(EXIT_USAGE, `Argument "${word}" is unknown, try "ip xfrm monitor help".`);
-    }
-    const group = GROUPS[word]!;
-    if (group === "all") all = true;
-    else if (group !== null) wanted.add(group);
+    if (word === "all") GROUPS.forEach((group) => wanted.add(group));
+    else if (!matches(word, "nokeys")) wanted.add(parseGroup(word));
   }
-  return all ? new Set() : wanted;
+  return wanted.size === 0 ? new Set(GROUPS) : wanted;
+}
+
+function parseGroup(word: string): Group {
+  const group = GROUPS.find((name) => matches(word, name));
+  if (group !== undefined) return group;
+  if (matches(word, "help")) throw new Quit(EXIT_USAGE, MONITOR_USAGE);
+  throw new Quit(EXIT_USAGE, `Argument "${word}" is unknown, try "ip xfrm monitor help".`);
 }
 
 function groupOf(kind: GatewayEvent["kind"]): Group | null {

@@ -1,5 +1,6 @@
 /** The words of `ip xfrm policy` (iproute2 ip/xfrm_policy.c). */
 import { type Family, prefixMatches, zeroAddress } from "../address.ts";
+import { getU8 } from "../number.ts";
 import {
   duplicateArgument,
   duplicateOrGarbage,
@@ -7,7 +8,7 @@ import {
   EXIT_REFUSED,
   invalidArgument,
 } from "../quit.ts";
-import { notSupported, Quit } from "../quit.ts";
+import { incompleteCommand, notSupported, Quit } from "../quit.ts";
 import type {
   PolicyDir,
   XfrmLimits,
@@ -182,7 +183,7 @@ function takeCommon(word: string, words: Words, policy: PolicyWords, once: boole
 
 /** TMPL := ID [ mode MODE ] [ reqid REQID ] [ level LEVEL ], the ID in one piece. */
 function takeTemplate(words: Words): { readonly info: XfrmTemplateInfo; readonly family: Family } {
-  if (words.done) words.take();
+  if (words.done) throw incompleteCommand();
   let id: XfrmIdWords | undefined;
   const more: Writable<Pick<XfrmTemplateInfo, "mode" | "reqid" | "level">> = {};
   while (!words.done) {
@@ -227,7 +228,7 @@ function requireDir({ dir }: PolicyWords): PolicyDir {
 }
 
 function takePolicyFlags(words: Words): XfrmPolicyFlag[] {
-  return takeFlags(words, POLICY_FLAG_BITS, "FLAG value is invalid");
+  return takeFlags(words, POLICY_FLAG_BITS, getU8, "FLAG value is invalid");
 }
 
 function parseDir(word: string): PolicyDir {

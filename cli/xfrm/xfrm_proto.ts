@@ -13,6 +13,7 @@ const MODES: readonly XfrmMode[] = ["transport", "tunnel", "ro", "in_trigger", "
 
 /** Upper-layer protocols that selectors name; others go by number. */
 const PROTOCOLS: Readonly<Record<string, number>> = {
+  "ip": 0,
   "icmp": 1,
   "igmp": 2,
   "ipencap": 4,

@@ -1,7 +1,7 @@
 /** SELECTOR := [ src ADDR[/PLEN] ] [ dst ADDR[/PLEN] ] [ dev DEV ] [ UPSPEC ] (iproute2 xfrm_selector_parse()). */
 import { type Family, getAddr32, ipv4Number, type Prefix, zeroPrefix } from "../address.ts";
 import { getU16, getU32 } from "../number.ts";
-import { EXIT_FAILURE, invalidArgument, Quit } from "../quit.ts";
+import { EXIT_FAILURE, EXIT_USAGE, invalidArgument, Quit } from "../quit.ts";
 import type { XfrmSelectorInfo } from "../types.ts";
 import type { Words } from "../words.ts";
 import { checkFamilies, takePrefix } from "./xfrm_id_parse.ts";
@@ -107,7 +107,7 @@ function setGreKey(sel: XfrmSelectorWords, key: number): void {
 function takeGreKey(words: Words): number {
   const word = words.take();
   const key = word.includes(".") ? ipv4Number(getAddr32(word)) : getU32(word);
-  if (key === null) throw invalidArgument('value after "key" is invalid', word);
+  if (key === null) throw new Quit(EXIT_USAGE, 'value after "key" is invalid');
   return key;
 }
 

@@ -1,7 +1,7 @@
 /** The words of `ip xfrm state add|update` (iproute2 ip/xfrm_state.c xfrm_state_modify()). */
 import { type Family, getAddress } from "../address.ts";
-import { getU16, getU32 } from "../number.ts";
-import { EXIT_FAILURE, EXIT_USAGE, invalidArgument, notSupported, Quit } from "../quit.ts";
+import { getU16, getU32, getU8 } from "../number.ts";
+import { EXIT_FAILURE, EXIT_USAGE, incompleteCommand, invalidArgument, notSupported, Quit } from "../quit.ts";
 import type { XfrmLimits, XfrmMark, XfrmStateFlag, XfrmStateId, XfrmStateRequest } from "../types.ts";
 import type { Words } from "../words.ts";
 import { type AlgoWords, checkAlgos, isAlgoType, takeAlgo } from "./xfrm_algo_parse.ts";
@@ -48,6 +48,7 @@ export function xfrmStateModify(words: Words, family: Family): XfrmStateRequest 
       mark = takeMark(words);
     } else if (word === "sel") {
       words.take();
+      if (words.done) throw incompleteCommand();
       const sel = xfrmSelectorParse(words, 0);
       hint = sel.family;
       parts.sel = selectorOf(sel, sel.family);
@@ -76,7 +77,7 @@ export function xfrmStateModify(words: Words, family: Family): XfrmStateRequest 
 }
 
 export function takeStateFlags(words: Words): XfrmStateFlag[] {
-  return takeFlags(words, STATE_FLAG_BITS, "FLAG value is invalid");
+  return takeFlags(words, STATE_FLAG_BITS, getU8, "FLAG value is invalid");
 }
 
 /** Takes a word with values of its own kind; false, and nothing taken, when `word` is none. */
@@ -92,7 +93,7 @@ function takePart(word: string, words: Words, parts: Parts): boolean {
       return true;
     case "extra-flag":
       words.take();
-      parts.extra_flags = takeFlags(words, EXTRA_FLAG_BITS, '"EXTRA-FLAG" is invalid');
+      parts.extra_flags = takeFlags(words, EXTRA_FLAG_BITS, getU32, '"EXTRA-FLAG" is invalid');
       return true;
     case "limit":
       words.take();

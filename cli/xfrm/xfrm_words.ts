@@ -1,5 +1,5 @@
 /** What states and policies both say: marks, limits, flags (iproute2 ip/ipxfrm.c). */
-import { getU32, getU64, getU8 } from "../number.ts";
+import { getU32, getU64 } from "../number.ts";
 import { invalidArgument } from "../quit.ts";
 import type { XfrmLimits, XfrmMark } from "../types.ts";
 import type { Words } from "../words.ts";
@@ -48,19 +48,20 @@ export function takeLimit(words: Words, limits: Writable<XfrmLimits>): void {
 }
 
 /**
- * Takes names of `bits` as long as they come, or one hexadecimal number. Returns the names, in the table's order.
+ * Takes names of `bits` as long as they come, or one hexadecimal number as `read` takes it. Returns the names, in the table's order.
  * A first word that is no flag is left for who reads on.
  */
 export function takeFlags<Name extends string>(
   words: Words,
   bits: Readonly<Record<Name, number>>,
+  read: (text: string) => number | null,
   invalid: string,
 ): Name[] {
   const known = Object.keys(bits) as Name[];
   let value = 0;
   if (/^0x./.test(words.peek() ?? words.take())) {
     const word = words.take();
-    const number = known.length > 2 ? getU8(word) : getU32(word);
+    const number = read(word);
     if (number === null) throw invalidArgument(invalid, word);
     value = number;
   }

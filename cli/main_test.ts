@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { ApiServer, refusal } from "../tests/doubles/api_server.ts";
+import { runAgainst, runClient } from "../tests/doubles/run_client.ts";
+import { client } from "./main.ts";
+import { isClientCommand, parseOptions } from "./options.ts";
+import { Words } from "./words.ts";
+
+const empty = () => ({ status: 200, body: [] });
+
+Deno.test("client() without a daemon says which socket and how to start one", async () => {
+  const runDir = await Deno.makeTempDir({ prefix: "vtt-none-" });
+  try {
+    let stderr = "";
+    const words = ["--run-dir", runDir, "link", "show"];
+    const exitCode = await client(words, {
+      runDir: "/nowhere",
+      stdout() {},
+      stderr: (text) => stderr += text,
+    });
+    assert.equal(exitCode, 1);
+    assert.equal(
+      stderr,
+      `Cannot reach ${runDir}/api.sock: vti-gateway is not running, start it with: deno run -A mod.ts run\n`,
+    );
+  } finally {
+    await Deno.remove(runDir);
+  }
+});
+
+Deno.test("client() asks for its own namespace, or for the one that -n names", async () => {
+  const own = await runClient(["link", "show"], empty);
+  assert.equal(own.requests[0]!.path, `/v1/netns/pid:${Deno.pid}/links`);
+  const missing = await runClient(["-n", "vtt-no-such", "link", "show"], empty);
+  assert.deepEqual([missing.exitCode, missing.stderr], [
+    255,
+    'Cannot open network namespace "vtt-no-such": No such file or directory\n',
+  ]);
+  assert.deepEqual(missing.requests, []);
+});
+
+Deno.test("client() prints its usage for no words and for help", async () => {
+  for (const words of [[], ["help"], ["-d", "-s"]]) {
+    const { exitCode, stderr } = await runClient(words, empty);
+    assert.equal(exitCode, 255);
+    assert.match(stderr, /^Usage: ip \[ OPTIONS \] OBJECT/);
+  }
+});
+
+Deno.test("client() tells what is no answer of the daemon", async () => {
+  const { exitCode, stderr } = await runClient(["link"], () => ({ status: 502, body: "bad gateway" }));
+  assert.deepEqual([exitCode, stderr], [1, "vti-gateway answers: HTTP status 502: bad gateway\n"]);
+});
+
+Deno.test("client() prints the kernel's own words with one full stop", async () => {
+  for (const extack of ["Requested AEAD algorithm not found", "Requested AEAD algorithm not found."]) {
+    const answer = () => refusal("ENOSYS", "Function not implemented", { extack });
+    const { exitCode, stderr } = await runClient(["xfrm", "state", "flush"], answer);
+    assert.deepEqual([exitCode, stderr], [2, "Error: Requested AEAD algorithm not found.\n"]);
+  }
+});
+
+Deno.test("parseOptions() knows ip(8)'s abbreviations", () => {
+  const parse = (line: string) => parseOptions(new Words(line.split(" ")));
+  assert.deepEqual(parse("-d -j -p -s -s -o -br -6 -n blue link"), {
+    details: true,
+    json: true,
+    pretty: true,
+    brief: true,
+    oneline: true,
+    stats: 2,
+    family: 6,
+    netns: "blue",
+  });
+  assert.deepEqual(parse("--details -statistics -netns blue -f inet --run-dir=/r -- link"), {
+    ...parse("-d -s -n blue -4 link"),
+    runDir: "/r",
+  });
+});
+
+Deno.test("isClientCommand() tells the client's command lines from the daemon's", () => {
+  const lines = [
+    "link show",
+    "-d -s l",
+    "-n ns xfrm state",
+    "x s",
+    "tunnel",
+    "net list",
+    "--run-dir /r mo",
+    "tunl",
+  ];
+  for (const line of lines) assert.ok(isClientCommand(line.split(" ")), line);
+  const others = [
+    "run",
+    "demo",
+    "doctor",
+    "--config x",
+    "run --run-dir /r",
+    "--run-dir /r",
+    "-x link",
+    "n",
+    "m",
+    "a",
+  ];
+  for (const line of others) assert.ok(!isClientCommand(line.split(" ")), line);
+  assert.ok(!isClientCommand([]));
+});
+
+// ---- any words at all --------------------------------------------------------------------------------------------
+
+const VOCABULARY = [
+  ..."add set change del show list get update flush count allocspi deleteall help stat".split(" "),
+  ..."type vti local remote key ikey okey dev fwmark name mtu up down mode any default".split(" "),
+  ..."src dst proto spi esp ah comp reqid mark mask limit byte-hard time-soft flag esn sel".split(" "),
+  ..."tmpl dir in out fwd index ptype main sub action allow block priority level use icmp".split(" "),
+  ..."aead auth auth-trunc enc encap espinudp output-mark if_id tfcpad replay-window min max".split(" "),
+  ..."tcp sport dport code gre constructor toString __proto__ hasOwnProperty nokeys".split(" "),
+  ..."0 1 7 -1 0x10 0x 4294967296 1.2.3.4 10.0.0.0/8 ::1 ::/0 1.2.3 vti1 a/b . cbc(aes) 0x0011 128".split(
+    " ",
+  ),
+];
+const OBJECTS = ["link", "tunnel", "netns", "xfrm state", "xfrm policy", "xfrm stat", "xfrm"];
+
+Deno.test("client() answers any words with an exit code, and a refusal with a message", async () => {
+  await using server = await ApiServer.start(({ method, path }) => {
+    if (method !== "GET") return refusal("EINVAL", "Invalid argument");
+    return /\/(get\b|links\/)/.test(path) ? refusal("ENODEV", "No such device") : { status: 200, body: [] };
+  });
+  const word = fc.oneof(
+    { weight: 9, arbitrary: fc.constantFrom(...VOCABULARY) },
+    fc.string({ maxLength: 8 }),
+  );
+  const line = fc.tuple(fc.constantFrom(...OBJECTS), fc.array(word, { maxLength: 14 }));
+  await fc.assert(
+    fc.asyncProperty(line, async ([object, words]) => {
+      const { exitCode, stderr } = await runAgainst(server, [...object.split(" "), ...words]);
+      assert.ok([0, 1, 2, 255].includes(exitCode));
+      assert.equal(stderr.length > 1 && stderr.endsWith("\n"), exitCode !== 0);
+    }),
+    { numRuns: 2000 },
+  );
+});

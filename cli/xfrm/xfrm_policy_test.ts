@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import type { ApiAnswer, ApiRequest } from "../../tests/doubles/api_server.ts";
+import { runClient } from "../../tests/doubles/run_client.ts";
+import { readTranscript } from "../../tests/doubles/transcript.ts";
+import { readPolicies } from "../../tests/doubles/xfrm_text.ts";
+import { Words } from "../words.ts";
+import { xfrmPolicyModify } from "./xfrm_policy_parse.ts";
+
+const SHOWN = await readTranscript("policies.txt");
+const POLICIES = readPolicies(SHOWN.find(({ command }) => command === "ip -s xfrm policy")!.stdout);
+const PATH = `/v1/netns/pid:${Deno.pid}/xfrm/policies`;
+const ANY = {
+  src: "0.0.0.0/0",
+  dst: "0.0.0.0/0",
+  proto: 0,
+  sport: 0,
+  sport_mask: 0,
+  dport: 0,
+  dport_mask: 0,
+};
+
+async function ask(
+  line: string,
+  answer: (request: ApiRequest) => ApiAnswer = () => ({ status: 204, body: null }),
+) {
+  const { exitCode, stderr, stdout, requests } = await runClient(line.split(" "), answer);
+  assert.deepEqual([exitCode, stderr], [0, ""], line);
+  return {
+    stdout,
+    requests: requests.map(({ method, path, body }) => [method, path.replace(PATH, ""), body]),
+  };
+}
+
+const list = ({ method }: ApiRequest) =>
+  method === "GET" ? { status: 200, body: POLICIES } : { status: 204, body: null };
+
+Deno.test("xfrmPolicyModify() reads a policy with everything", () => {
+  const line =
+    "src 10.0.0.0/8 dst 10.1.0.0/16 dev vti1 proto icmp type 8 code 0 dir out mark 7 index 9 ptype main " +
+    "action block priority 5 flag localok icmp if_id 3 limit byte-hard 5 " +
+    "tmpl src 192.0.2.2 dst 192.0.2.1 proto esp spi 0x10 mode tunnel reqid 4 level use tmpl proto comp";
+  assert.deepEqual(xfrmPolicyModify(new Words(line.split(" ")), 0), {
+    sel: {
+      src: "10.0.0.0/8",
+      dst: "10.1.0.0/16",
+      proto: 1,
+      sport: 8,
+      sport_mask: 0xffff,
+      dport: 0,
+      dport_mask: 0xffff,
+      dev: "vti1",
+    },
+    dir: "out",
+    index: 9,
+    ptype: "main",
+    if_id: 3,
+    mark: { value: 7, mask: 0xffffffff },
+    action: "block",
+    priority: 5,
+    flags: ["localok", "icmp"],
+    limits: { byte_hard: 5 },
+    tmpl: [
+      {
+        src: "192.0.2.2",
+        dst: "192.0.2.1",
+        proto: "esp",
+        spi: 0x10,
+        mode: "tunnel",
+        reqid: 4,
+        level: "use",
+      },
+      { proto: "comp" },
+    ],
+  });
+});
+
+Deno.test("xfrmPolicyModify() takes any selector of the family for none", () => {
+  const parse = (line: string, family: 0 | 4 | 6) => xfrmPolicyModify(new Words(line.split(" ")), family);
+  assert.deepEqual(parse("dir in", 0), { sel: ANY, dir: "in" });
+  assert.deepEqual(parse("dir in", 6).sel, { ...ANY, src: "::/0", dst: "::/0" });
+  assert.deepEqual(parse("dir in dst fe80::1", 0).sel, { ...ANY, src: "::/0", dst: "fe80::1/128" });
+});
+
+Deno.test("doXfrmPolicy() adds with POST and updates with PUT", async () => {
+  const body = { sel: ANY, dir: "in", priority: 3 };
+  assert.deepEqual((await ask("xfrm policy add dir in priority 3")).requests, [["POST", "", body]]);
+  assert.deepEqual((await ask("xfrm policy update dir in priority 3")).requests, [["PUT", "", body]]);
+});
+
+Deno.test("doXfrmPolicy() names a policy by its selector or index", async () => {
+  const one = () => ({ status: 200, body: POLICIES[0] });
+  const whole = "src=10.0.0.0%2F8&dst=0.0.0.0%2F0&proto=6&sport=5&sport_mask=65535&dport=0&dport_mask=0";
+  assert.deepEqual((await ask("xfrm policy get dir in src 10.0.0.0/8 proto tcp sport 5", one)).requests, [
+    ["GET", `/get?dir=in&${whole}`, undefined],
+  ]);
+  assert.deepEqual((await ask("xfrm policy delete dir out index 9 mark 7 ptype main if_id 4")).requests, [
+    ["DELETE", "?dir=out&index=9&ptype=main&if_id=4&mark=7&mask=4294967295", undefined],
+  ]);
+});
+
+Deno.test("doXfrmPolicy() lists and removes what the filter means", async () => {
+  const indexes = async (filter: string) =>
+    [...(await ask(`-s xfrm policy list ${filter}`, list)).stdout.matchAll(/index (\d+)/g)]
+      .map((found) => Number(found[1]));
+  const wanted = (test: (policy: typeof POLICIES[number]) => boolean) =>
+    POLICIES.filter(test).map(({ index }) => index);
+  assert.deepEqual(await indexes("nosock"), wanted(() => true));
+  assert.deepEqual(await indexes("dir in"), wanted(({ dir }) => dir === "in"));
+  assert.deepEqual(await indexes("action block ptype sub"), wanted(({ ptype }) => ptype === "sub"));
+  assert.deepEqual(await indexes("flag localok"), wanted(({ flags }) => flags.includes("localok")));
+  assert.deepEqual(await indexes("dev lo"), wanted(({ sel }) => sel.dev === "lo"));
+  assert.deepEqual(await indexes("src 9.0.0.0/8"), wanted(({ sel }) => sel.src === "9.9.9.9/32"));
+  assert.deepEqual(await indexes("proto gre"), wanted(({ sel }) => sel.proto === 47));
+  assert.deepEqual(await indexes("priority 4294967295"), wanted(({ priority }) => priority > 0));
+  assert.deepEqual(await indexes("index 48"), [48]);
+  const { requests } = await ask("xfrm policy deleteall index 48", list);
+  assert.deepEqual(requests, [["GET", "", undefined], ["DELETE", "?dir=in&index=48&ptype=main", undefined]]);
+});
+
+Deno.test("doXfrmPolicy() counts and flushes", async () => {
+  for (
+    const command of ["ip xfrm policy count", "ip -s -s xfrm policy count", "ip -o -s xfrm policy count"]
+  ) {
+    const { words, stdout } = SHOWN.find((entry) => entry.command === command)!;
+    assert.equal((await ask(words!.join(" "), list)).stdout, stdout, command);
+  }
+  assert.deepEqual((await ask("xfrm policy flush")).requests, [["DELETE", "?flush=true", undefined]]);
+  assert.deepEqual((await ask("xfrm policy flush ptype sub")).requests, [
+    ["DELETE", "?flush=true&ptype=sub", undefined],
+  ]);
+});
