@@ -13,7 +13,7 @@ import {
   refuseUnknown,
   wipePlan,
 } from "./esp_algorithms.ts";
-import { makeIvSecret, writeSeqIv } from "./esp_iv.ts";
+import { type IvSecret, makeIvSecret, writeSeqIv } from "./esp_iv.ts";
 import * as scratch from "./esp_scratch.ts";
 import {
   type AlignedMemory,
@@ -86,9 +86,10 @@ class GcmTransform implements EspTransform {
   readonly #icvBytes: bigint;
   readonly #salt: number;
   #destroyed = false;
-  readonly #secret = makeIvSecret();
+  readonly #secret: IvSecret;
 
   constructor(gcm: GcmFunctions, plan: AeadPlan, esn: boolean) {
+    this.#secret = makeIvSecret(plan.key);
     this.#gcm = gcm;
     this.#keyBytes = plan.key.length;
     this.#key = expandGcmKey(gcm, plan.key);
@@ -166,9 +167,10 @@ class ChachaTransform implements EspTransform {
   readonly #esn: boolean;
   readonly #salt: number;
   #destroyed = false;
-  readonly #secret = makeIvSecret();
+  readonly #secret: IvSecret;
 
   constructor(jobs: ChachaJobs, plan: AeadPlan, esn: boolean) {
+    this.#secret = makeIvSecret(plan.key);
     this.#jobs = jobs;
     this.#key = alignedMemory(plan.key.length);
     this.#key.u8.set(plan.key);

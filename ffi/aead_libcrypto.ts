@@ -15,7 +15,7 @@ import {
   refuseUnknown,
   wipePlan,
 } from "./esp_algorithms.ts";
-import { makeIvSecret, writeSeqIv } from "./esp_iv.ts";
+import { type IvSecret, makeIvSecret, writeSeqIv } from "./esp_iv.ts";
 import * as scratch from "./esp_scratch.ts";
 import {
   EVP_CTRL_AEAD_GET_TAG,
@@ -104,9 +104,10 @@ class AeadTransform implements EspTransform {
   readonly #ccm: boolean;
   readonly #salt: number;
   readonly #nonce: Deno.PointerObject;
-  readonly #secret = makeIvSecret();
+  readonly #secret: IvSecret;
 
   constructor(lib: Libcrypto, ctx: Deno.PointerValue, plan: AeadPlan, esn: boolean) {
+    this.#secret = makeIvSecret(plan.key);
     this.#lib = lib;
     this.#ctx = ctx;
     this.#esn = esn;
@@ -178,9 +179,10 @@ class GmacTransform implements EspTransform {
   #ctx: Deno.PointerValue;
   readonly #esn: boolean;
   readonly #salt: number;
-  readonly #secret = makeIvSecret();
+  readonly #secret: IvSecret;
 
   constructor(lib: Libcrypto, ctx: Deno.PointerValue, plan: AeadPlan, esn: boolean) {
+    this.#secret = makeIvSecret(plan.key);
     this.#lib = lib;
     this.#ctx = ctx;
     this.#esn = esn;

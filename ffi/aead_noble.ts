@@ -22,7 +22,7 @@ import {
   refuseUnknown,
   wipePlan,
 } from "./esp_algorithms.ts";
-import { makeIvSecret, writeSeqIv, writeUniqueBlock } from "./esp_iv.ts";
+import { type IvSecret, makeIvSecret, writeSeqIv, writeUniqueBlock } from "./esp_iv.ts";
 
 const IV_BYTES = 8;
 const ESP_HEADER_BYTES = 8;
@@ -98,10 +98,11 @@ class NobleAead implements EspTransform {
   readonly #aead: BufferAead;
   readonly #clear: boolean;
   #destroyed = false;
-  readonly #secret = makeIvSecret();
+  readonly #secret: IvSecret;
 
   /** `clear`: the text is AAD and not encrypted (RFC 4543). */
   constructor(plan: AeadPlan, esn: boolean, aead: BufferAead, clear: boolean) {
+    this.#secret = makeIvSecret(plan.key);
     this.#plan = plan;
     this.#esn = esn;
     this.#aead = aead;
@@ -203,9 +204,10 @@ class NobleAuthenc implements EspTransform {
   /** What CBC needs the length to be a multiple of. */
   readonly #modulus: number;
   #destroyed = false;
-  readonly #secret = makeIvSecret();
+  readonly #secret: IvSecret;
 
   constructor(plan: AuthencPlan, esn: boolean, mac: MacFunction) {
+    this.#secret = makeIvSecret(plan.cipherKey);
     this.#plan = plan;
     this.#esn = esn;
     this.#mac = mac;

@@ -5,7 +5,7 @@
 import type { EspTransform, EspTransformSpec } from "../datapath/esp/aead.ts";
 import type { Batch } from "../datapath/batch.ts";
 import { type AuthencPlan, type Refusal, refuseUnknown } from "./esp_algorithms.ts";
-import { makeIvSecret, writeSeqIv, writeUniqueBlock } from "./esp_iv.ts";
+import { type IvSecret, makeIvSecret, writeSeqIv, writeUniqueBlock } from "./esp_iv.ts";
 import * as scratch from "./esp_scratch.ts";
 import type { Libcrypto } from "./libcrypto.ts";
 import { makeMac, type PacketMac } from "./mac_libcrypto.ts";
@@ -119,9 +119,10 @@ function makeCipher(lib: Libcrypto, plan: AuthencPlan, direction: "in" | "out"):
     lib.EVP_CIPHER_CTX_free(ctx);
     return null;
   }
+  const secret = makeIvSecret(plan.cipherKey);
   return plan.cipher.name === "rfc3686(ctr(aes))"
-    ? new CtrCipher(lib, ctx, scratch.saltWord(plan.salt))
-    : new CbcCipher(lib, ctx, plan.cipher.ivLength);
+    ? new CtrCipher(lib, ctx, scratch.saltWord(plan.salt), secret)
+    : new CbcCipher(lib, ctx, plan.cipher.ivLength, secret);
 }
 
 /** ecb(cipher_null), RFC 2410. */
@@ -131,9 +132,10 @@ class CbcCipher implements PacketCipher {
   readonly #lib: Libcrypto;
   #ctx: Deno.PointerValue;
   readonly #ivLength: number;
-  readonly #secret = makeIvSecret();
+  readonly #secret: IvSecret;
 
-  constructor(lib: Libcrypto, ctx: Deno.PointerValue, ivLength: number) {
+  constructor(lib: Libcrypto, ctx: Deno.PointerValue, ivLength: number, secret: IvSecret) {
+    this.#secret = secret;
     this.#lib = lib;
     this.#ctx = ctx;
     this.#ivLength = ivLength;
@@ -184,9 +186,10 @@ class CtrCipher implements PacketCipher {
   readonly #lib: Libcrypto;
   #ctx: Deno.PointerValue;
   readonly #salt: number;
-  readonly #secret = makeIvSecret();
+  readonly #secret: IvSecret;
 
-  constructor(lib: Libcrypto, ctx: Deno.PointerValue, salt: number) {
+  constructor(lib: Libcrypto, ctx: Deno.PointerValue, salt: number, secret: IvSecret) {
+    this.#secret = secret;
     this.#lib = lib;
     this.#ctx = ctx;
     this.#salt = salt;

@@ -2,13 +2,20 @@
  * IVs of sent packets: unique for each sequence number of a key, as the kernel makes them (crypto/seqiv.c,
  * crypto/echainiv.c).
  */
+import { createHash } from "node:crypto";
 import type { Batch } from "../datapath/batch.ts";
 
-/** 16 random bytes of one SA that hide its sequence number. */
+/** 16 bytes of one SA that hide its sequence number. */
 export type IvSecret = Int32Array<ArrayBuffer>;
 
-export function makeIvSecret(): IvSecret {
-  return crypto.getRandomValues(new Int32Array(4));
+/**
+ * The secret is the key's, not random: whoever comes to use the key again, another worker or another process, goes on
+ * with the same one, so unique sequence numbers make unique IVs whatever happens in between. A random one would leave
+ * that to chance, and GCM does not survive a repeated IV.
+ */
+export function makeIvSecret(key: Uint8Array): IvSecret {
+  const digest = createHash("sha256").update("vti-gateway IV secret").update(key).digest();
+  return new Int32Array(new Uint8Array(digest).buffer, 0, 4);
 }
 
 /**
