@@ -38,6 +38,8 @@ export interface GatewayOptions {
   readonly log: (line: string) => void;
   /** The gateway can't go on; the process should end and be started anew. */
   readonly fatal: (reason: string) => void;
+  /** Module of the workers; a test's own can make them fail. */
+  readonly workerModule?: URL;
 }
 
 /** Time between two looks at the lifetimes of SAs and policies, milliseconds. */
@@ -71,7 +73,7 @@ export class UserSpaceGateway implements Gateway {
     if (this.#backend.warning !== null) options.log(this.#backend.warning);
     this.#placement = resolvePlacement(options.placement, navigator.hardwareConcurrency);
     this.#supervisor = new Supervisor({
-      module: new URL("./worker_main.ts", import.meta.url),
+      module: options.workerModule ?? new URL("./worker_main.ts", import.meta.url),
       placement: this.#placement,
       makeBell: createEventfd,
       ring,

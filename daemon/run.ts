@@ -5,8 +5,8 @@ import type { DaemonOptions } from "./options.ts";
 
 const RUN_DIR_MODE = 0o750;
 
-/** Runs until SIGTERM or SIGINT. Returns the exit code. */
-export async function run(options: DaemonOptions): Promise<number> {
+/** Runs until SIGTERM or SIGINT. Returns the exit code. `workerModule` is for tests whose workers fail. */
+export async function run(options: DaemonOptions, workerModule?: URL): Promise<number> {
   const stop = Promise.withResolvers<number>();
   const log = (line: string) => console.error(line);
   const servers: ApiServer[] = [];
@@ -21,6 +21,7 @@ export async function run(options: DaemonOptions): Promise<number> {
         log(reason);
         stop.resolve(1);
       },
+      ...(workerModule === undefined ? {} : { workerModule }),
     });
     await Deno.mkdir(options.runDir, { recursive: true, mode: RUN_DIR_MODE });
     servers.push(await serveUnix(gateway, `${options.runDir}/api.sock`));

@@ -1,0 +1,19 @@
+/** From an init record to the actor: the three kinds there are. */
+import type { Batch } from "../datapath/batch.ts";
+import type { ActorInit } from "./messages.ts";
+import { NetnsActor } from "./netns.ts";
+import type { ActorId, Behaviour, Context } from "./runtime/behaviour.ts";
+import { SaTableActor } from "./sa_table.ts";
+import { TunnelActor } from "./tunnel.ts";
+
+export function makeActor(_actor: ActorId, init: unknown, context: Context<Batch>): Behaviour<Batch> {
+  const record = init as ActorInit;
+  switch (record.kind) {
+    case "netns":
+      return new NetnsActor(context, record);
+    case "sa_table":
+      return new SaTableActor(context, record);
+    case "tunnel":
+      return new TunnelActor(context, record);
+  }
+}
