@@ -1,15 +1,7 @@
 import assert from "node:assert/strict";
 import { EEXIST, EINVAL, ENOENT, SyscallError } from "./errno.ts";
 import { close } from "./io.ts";
-import {
-  createNetns,
-  deleteNetns,
-  enterNetns,
-  listNetns,
-  netnsInode,
-  openNetns,
-  withNetns,
-} from "./netns.ts";
+import { createNetns, deleteNetns, listNetns, netnsInode, openNetns, withNetns } from "./netns.ts";
 
 const own = (): number => Deno.statSync("/proc/thread-self/ns/net").ino!;
 
@@ -77,6 +69,33 @@ Deno.test("withNetns() comes back, also from an error", async () => {
   });
 });
 
+Deno.test("withNetns() ends the process when the way back is lost, also from a worker", async () => {
+  await withNamespace(`vtt${Deno.pid}n5`, async () => {
+    const worker = `
+      import { close } from "${new URL("./io.ts", import.meta.url)}";
+      import { openNetns, withNetns } from "${new URL("./netns.ts", import.meta.url)}";
+      const fd = openNetns("vtt${Deno.pid}n5");
+      // The descriptor that withNetns() is going to keep its way back in.
+      const home = openNetns("self");
+      close(home);
+      withNetns(fd, () => close(home));
+    `;
+    const code = `
+      new Worker("data:application/javascript,${encodeURIComponent(worker)}", { type: "module" });
+      setTimeout(() => Deno.exit(1), 30000);
+    `;
+    const file = await Deno.makeTempFile({ suffix: ".js" });
+    try {
+      await Deno.writeTextFile(file, code);
+      const { code: exit, stderr } = await new Deno.Command(Deno.execPath(), { args: ["run", "-A", file] })
+        .output();
+      assert.equal(exit, 70, new TextDecoder().decode(stderr));
+    } finally {
+      await Deno.remove(file);
+    }
+  });
+});
+
 Deno.test("enterNetns() moves one thread only", async () => {
   await withNamespace(`vtt${Deno.pid}n4`, async (fd) => {
     const code = `
@@ -96,7 +115,6 @@ Deno.test("enterNetns() moves one thread only", async () => {
     } finally {
       worker.terminate();
     }
-    assert.equal(typeof enterNetns, "function");
   });
 });
 

@@ -40,6 +40,8 @@ const SOCK_RAW = 3;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 export const SOL_SOCKET = 1;
+const SO_SNDBUF = 7;
+const SO_RCVBUF = 8;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
 export const IP_MTU_DISCOVER = 10;
@@ -74,10 +76,16 @@ export function openRawSocket(protocol: RawProtocol): number {
   }
 }
 
-/** Gives a socket room for BUFFER_BYTES each way. Throws SyscallError. */
+/**
+ * Gives a socket room for BUFFER_BYTES each way. In a container whose CAP_NET_ADMIN is not the host's, the limits of
+ * net.core.rmem_max and wmem_max hold, which is no error.
+ */
 export function setBuffers(fd: number): void {
-  setSocketOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES, "SO_RCVBUFFORCE");
-  setSocketOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, BUFFER_BYTES, "SO_SNDBUFFORCE");
+  const bytes = Int32Array.of(BUFFER_BYTES);
+  for (const [forced, limited] of [[SO_RCVBUFFORCE, SO_RCVBUF], [SO_SNDBUFFORCE, SO_SNDBUF]]) {
+    if (libc.setsockopt(fd, SOL_SOCKET, forced, bytes, 4) === 0) continue;
+    check(libc.setsockopt(fd, SOL_SOCKET, limited, bytes, 4), "Set a socket's buffers", "setsockopt");
+  }
 }
 
 const IPV4_HEADER = 20;

@@ -48,6 +48,9 @@ export abstract class SlabReceiver {
   /** Slab that the iovecs point at. */
   #lo = 0;
   #hi = 0;
+  /** Slots that hold received messages while waiting ones are placed: from, and up to but not. */
+  #gapStart = 0;
+  #gapEnd = 0;
   /** Headers that the last recvmmsg wrote to. */
   #used = 0;
 
@@ -72,14 +75,15 @@ export abstract class SlabReceiver {
    * 2. Point the iovecs at the slab's slots, unless they do already.
    * 3. recvmmsg.
    * 4. A message that fits its slot becomes a packet there.
-   * 5. Any other is completed in the private area and copied to the slots behind; once one waits, all later ones do.
+   * 5. Any other is completed in the private area and copied to free slots: its own, when no message before it fits,
+   *    and those that no message was received into. Once one waits, all later ones do.
    */
   receive(batch: Batch): number {
     const i32 = batch.i32;
-    i32.fill(0, REASON, SA + BATCH_PACKETS);
     i32[COUNT] = 0;
     i32[NEXT_SLOT] = 0;
     if (this.pending > 0) {
+      i32.fill(0, REASON, SA + BATCH_PACKETS);
       this.#placeWaiting(batch);
       return i32[COUNT];
     }
@@ -90,20 +94,24 @@ export abstract class SlabReceiver {
       return received === 0 || error === EAGAIN || error === EINTR ? 0 : -error;
     }
     this.#used = received;
-    i32[NEXT_SLOT] = received;
-    const headers = this.table.i32;
-    for (let m = 0; m < received; m++) {
-      const length = headers[m * MmsgTable.HEADER_WORDS + (MSG_LEN >> 2)];
-      const segment = this.segmentBytes(m, length);
-      if (length <= this.#room && segment >= length && this.pending === 0 && i32[COUNT] < BATCH_PACKETS) {
-        this.#finish(batch, m, DATA + m * SLOT_BYTES, length);
+    i32.fill(0, REASON, SA + BATCH_PACKETS);
+    let m = 0;
+    while (m < received && !this.#fits(m)) this.#setAside(batch, m++);
+    this.#gapStart = m;
+    this.#gapEnd = received;
+    this.#placeWaiting(batch);
+    for (; m < received; m++) {
+      if (this.pending === 0 && i32[COUNT] < BATCH_PACKETS && this.#fits(m)) {
+        this.#finish(batch, m, DATA + m * SLOT_BYTES, this.#bytes(m));
       } else {
-        this.#setAside(batch, m, length, segment);
+        this.#setAside(batch, m);
         this.#placeWaiting(batch);
       }
     }
+    if (this.#gapStart < received && i32[NEXT_SLOT] < received) i32[NEXT_SLOT] = received;
+    this.#gapStart = this.#gapEnd = 0;
     if (i32[COUNT] === 0) {
-      // So many messages that none of the slots was free; now that all are set aside, every one is.
+      // A jumbo packet before so many others that it found no room: all are set aside now, so every slot is free.
       i32[NEXT_SLOT] = 0;
       this.#placeWaiting(batch);
     }
@@ -126,6 +134,17 @@ export abstract class SlabReceiver {
   /** Bytes of each packet in message `m` of `length` bytes: the last may be shorter. */
   protected segmentBytes(_m: number, length: number): number {
     return length;
+  }
+
+  /** Bytes of message `m`, as recvmmsg said. */
+  #bytes(m: number): number {
+    return this.table.i32[m * MmsgTable.HEADER_WORDS + (MSG_LEN >> 2)];
+  }
+
+  /** Whether message `m` is one packet and all of it is in its slot. */
+  #fits(m: number): boolean {
+    const length = this.#bytes(m);
+    return length <= this.#room && this.segmentBytes(m, length) >= length;
   }
 
   #finish(batch: Batch, m: number, slot: number, length: number): void {
@@ -151,14 +170,24 @@ export abstract class SlabReceiver {
     this.#hi = hi;
   }
 
-  #setAside(batch: Batch, m: number, length: number, segment: number): void {
+  #setAside(batch: Batch, m: number): void {
+    const length = this.#bytes(m);
     const slotPart = pointerAt(batch, DATA + m * SLOT_BYTES + this.#start);
     libc.memcpy(this.#spill.pointerAt(m, 0, 0), slotPart, this.#room);
     if (this.pending === 0) this.#oldest = 0;
     const last = this.#oldest + this.pending++;
     this.#waiting[last] = m;
     this.#length[last] = Math.min(length, SPILL_BYTES);
-    this.#segment[last] = Math.max(segment, 1);
+    this.#segment[last] = Math.max(this.segmentBytes(m, length), 1);
+  }
+
+  #slotsFor(bytes: number): number {
+    return (this.#start + bytes + TAILROOM + SLOT_BYTES - 1) >>> 11;
+  }
+
+  /** First slot from `slot` on behind which `bytes` can lie without meeting a received message. */
+  #freeSlot(slot: number, bytes: number): number {
+    return slot < this.#gapEnd && slot + this.#slotsFor(bytes) > this.#gapStart ? this.#gapEnd : slot;
   }
 
   /** Copies packets of waiting messages into free slots, in order, for as long as there is room. */
@@ -170,8 +199,8 @@ export abstract class SlabReceiver {
       const segment = this.#segment[this.#oldest];
       do {
         const bytes = Math.min(segment, length - this.#delivered);
-        const first = i32[NEXT_SLOT];
-        const next = first + (this.#start + bytes + TAILROOM + SLOT_BYTES - 1 >>> 11);
+        const first = this.#freeSlot(i32[NEXT_SLOT], bytes);
+        const next = first + this.#slotsFor(bytes);
         if (i32[COUNT] === BATCH_PACKETS || next > BATCH_PACKETS) return;
         i32[NEXT_SLOT] = next;
         const slot = DATA + first * SLOT_BYTES;

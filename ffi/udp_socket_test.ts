@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import {
   Batch,
   BATCH_PACKETS,
@@ -8,6 +9,7 @@ import {
   INFO,
   INGRESS,
   LENGTH,
+  NEXT_SLOT,
   OFFSET,
   OUTER_DF,
   OUTER_DST,
@@ -16,6 +18,7 @@ import {
   OUTER_TOS,
   REASON,
   SLOT_BYTES,
+  slotsFor,
   UDP_PORTS,
 } from "../datapath/batch.ts";
 import { DropReason } from "../datapath/drop_reason.ts";
@@ -73,6 +76,12 @@ function appendUdp(batch: Batch, from: Side, to: Side, payload: number, number: 
   i32[OUTER_TOS + i] = tos;
   i32[UDP_PORTS + i] = (PORT << 16) | PORT;
   return i;
+}
+
+/** Sends the whole batch and empties it. */
+function flush({ sender, out }: Setup): void {
+  assert.equal(sender.send(out, 0), out.i32[COUNT]);
+  out.clear();
 }
 
 /** Receives until `want` packets came; checks that packet n begins with n and has lengths[n] bytes. */
@@ -156,6 +165,36 @@ Deno.test("UdpReceiver keeps the order of super-packets, single packets and what
       assert.equal(s.sender.send(s.out, 0), BATCH_PACKETS);
     }
     receiveAll(s, lengths);
+  });
+});
+
+Deno.test("UdpReceiver keeps the order of any mixture of lengths", async () => {
+  await withSockets(65535, {}, (s) => {
+    const run = fc.tuple(
+      fc.oneof(
+        { weight: 6, arbitrary: fc.integer({ min: 1, max: 1984 }) },
+        fc.integer({ min: 1985, max: 40_000 }),
+      ),
+      fc.integer({ min: 1, max: 70 }),
+    );
+    fc.assert(
+      fc.property(fc.array(run, { minLength: 1, maxLength: 12 }), (runs) => {
+        const lengths = runs.flatMap(([length, times]) =>
+          new Array<number>(length > 1984 ? 1 : times).fill(length)
+        );
+        s.out.clear();
+        for (const [n, length] of lengths.entries()) {
+          const { i32 } = s.out;
+          if (i32[COUNT] === BATCH_PACKETS || i32[NEXT_SLOT] + slotsFor(28 + length) > BATCH_PACKETS) {
+            flush(s);
+          }
+          appendUdp(s.out, s.a, s.b, length, n);
+        }
+        flush(s);
+        receiveAll(s, lengths);
+      }),
+      { numRuns: 60 },
+    );
   });
 });
 
