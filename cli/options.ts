@@ -43,6 +43,7 @@ const OPTIONS: readonly (readonly [string, (options: Options, words: Words) => v
   ["-batch", (_, words) => unknownOption(words.last)],
   ["-brief", (options) => options.brief = true],
   ["-json", (options) => options.json = true],
+  ["-color", () => {}],
   ["-netns", (options, words) => options.netns = words.take()],
   ["-pretty", (options) => options.pretty = true],
 ];
@@ -66,7 +67,7 @@ export function parseOptions(words: Words): Options {
     } else if (word.startsWith("--run-dir=")) {
       options.runDir = word.slice("--run-dir=".length);
     } else {
-      const name = word.startsWith("--") ? word.slice(1) : word;
+      const name = (word.startsWith("--") ? word.slice(1) : word).replace(/^(-c\w*)=.*/, "$1");
       const option = OPTIONS.find(([full]) => matches(name, full)) ?? unknownOption(word);
       option[1](options, words);
     }
