@@ -16,6 +16,9 @@ import type {
   XfrmTemplateInfo,
 } from "../actors/gateway.ts";
 
+/** What a client may import of the shapes that the API speaks. */
+export type * from "../actors/gateway.ts";
+
 export const u8 = z.int().min(0).max(0xff);
 export const u16 = z.int().min(0).max(0xffff);
 export const u32 = z.int().min(0).max(0xffffffff);
