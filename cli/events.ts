@@ -1,6 +1,6 @@
 /** The daemon's events, of one namespace. */
 import type { Command } from "./main.ts";
-import type { GatewayEvent, NetnsInfo } from "./types.ts";
+import type { GatewayEvent, NetnsInfo } from "../api/schemas.ts";
 
 /** Events of the command's namespace as they come; ends when the daemon does. */
 export async function* eventsOf({ api, netns }: Command): AsyncIterable<GatewayEvent> {

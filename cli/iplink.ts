@@ -5,7 +5,7 @@ import { VTI_USAGE, vtiParseOpt } from "./link_vti.ts";
 import type { Command } from "./main.ts";
 import { printLinks } from "./print_linkinfo.ts";
 import { duplicateOrGarbage, EXIT_FAILURE, EXIT_REFUSED, EXIT_USAGE, Quit, unknownCommand } from "./quit.ts";
-import type { LinkChange, LinkInfo, LinkRequest, VtiInfoData } from "./types.ts";
+import type { LinkChange, LinkInfo, LinkRequest, VtiInfoData } from "../api/schemas.ts";
 import { matches } from "./words.ts";
 
 /** Bytes of the longest device name (IFNAMSIZ less its NUL). */

@@ -3,7 +3,7 @@ import { eventsOf } from "./events.ts";
 import type { Command } from "./main.ts";
 import { printLinkEvent } from "./print_linkinfo.ts";
 import { EXIT_USAGE, Quit } from "./quit.ts";
-import type { LinkInfo } from "./types.ts";
+import type { LinkInfo } from "../api/schemas.ts";
 import { matches } from "./words.ts";
 
 const MONITOR_USAGE = "Usage: ip monitor [ all | link ]";

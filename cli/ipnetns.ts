@@ -2,7 +2,7 @@
 import { type Problem, rtnetlinkAnswers } from "./answer.ts";
 import type { Command } from "./main.ts";
 import { EXIT_FAILURE, EXIT_USAGE, Quit, unknownCommand } from "./quit.ts";
-import type { NetnsInfo } from "./types.ts";
+import type { NetnsInfo } from "../api/schemas.ts";
 import { matches, type Words } from "./words.ts";
 
 const NETNS_USAGE = `Usage:	ip netns list

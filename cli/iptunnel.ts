@@ -10,7 +10,7 @@ import { tnlParseKey } from "./link_vti.ts";
 import type { Command } from "./main.ts";
 import { getU8 } from "./number.ts";
 import { duplicateOrGarbage, EXIT_FAILURE, EXIT_USAGE, invalidArgument, Quit } from "./quit.ts";
-import type { LinkInfo, VtiInfoData } from "./types.ts";
+import type { LinkInfo, VtiInfoData } from "../api/schemas.ts";
 import { matches, type Words } from "./words.ts";
 
 /** The device that ioctls without a name are addressed to. */

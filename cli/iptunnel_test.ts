@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type ApiAnswer, refusal } from "../tests/doubles/api_server.ts";
 import { runClient } from "../tests/doubles/run_client.ts";
 import { readTranscript } from "../tests/doubles/transcript.ts";
-import type { LinkInfo } from "./types.ts";
+import type { LinkInfo } from "../api/schemas.ts";
 
 const SHOWN = await readTranscript("link_show.txt");
 

@@ -2,7 +2,7 @@
 import { getAddr32, getAddress, ipv4Number } from "./address.ts";
 import { getU32 } from "./number.ts";
 import { EXIT_FAILURE, EXIT_USAGE, invalidArgument, Quit } from "./quit.ts";
-import type { VtiInfoData } from "./types.ts";
+import type { VtiInfoData } from "../api/schemas.ts";
 import { matches, type Words } from "./words.ts";
 
 export const VTI_USAGE = `Usage: ... vti 	[ remote ADDR ]

@@ -2,7 +2,7 @@
 import { type Json, jsonPrint } from "./json_print.ts";
 import type { Options } from "./options.ts";
 import { jsonStats64, printStats64 } from "./print_stats64.ts";
-import type { LinkInfo } from "./types.ts";
+import type { LinkInfo } from "../api/schemas.ts";
 
 /** Level of -s that shows the drops by cause, which iproute2 does not have. */
 const SHOW_DROPS = 3;

@@ -4,7 +4,7 @@ import { runClient } from "../tests/doubles/run_client.ts";
 import { type Entry, readTranscript } from "../tests/doubles/transcript.ts";
 import { parseOptions } from "./options.ts";
 import { printLinkEvent, printLinks } from "./print_linkinfo.ts";
-import type { LinkInfo } from "./types.ts";
+import type { LinkInfo } from "../api/schemas.ts";
 import { Words } from "./words.ts";
 
 const SHOWN = await readTranscript("link_show.txt");

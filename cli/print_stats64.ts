@@ -1,6 +1,6 @@
 /** Counters as `ip -s link show` prints them (iproute2 ip/ipaddress.c print_stats64()). */
 import type { Json } from "./json_print.ts";
-import type { LinkStats } from "./types.ts";
+import type { LinkStats } from "../api/schemas.ts";
 
 /** Characters of each column; a column grows with the widest number in it. */
 const LEAST_WIDTHS = [10, 7, 6, 7, 7, 7];

@@ -1,6 +1,6 @@
 /** ALGO := { enc | auth } NAME KEY | auth-trunc NAME KEY BITS | aead NAME KEY BITS | comp NAME. */
 import { duplicateArgument, EXIT_FAILURE, invalidArgument, missingArgument, Quit } from "../quit.ts";
-import type { XfrmProto, XfrmStateRequest } from "../types.ts";
+import type { XfrmProto, XfrmStateRequest } from "../../api/schemas.ts";
 import type { Words } from "../words.ts";
 import { takeU32 } from "./xfrm_id_parse.ts";
 

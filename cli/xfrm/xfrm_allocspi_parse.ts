@@ -1,7 +1,7 @@
 /** The words of `ip xfrm state allocspi` (iproute2 ip/xfrm_state.c xfrm_state_allocspi()). */
 import type { Family } from "../address.ts";
 import { duplicateArgument, EXIT_FAILURE, invalidArgument, Quit } from "../quit.ts";
-import type { AllocSpiRequest, XfrmMark, XfrmMode } from "../types.ts";
+import type { AllocSpiRequest, XfrmMark, XfrmMode } from "../../api/schemas.ts";
 import type { Words } from "../words.ts";
 import { stateIdOf, takeU32, xfrmIdParse, type XfrmIdWords } from "./xfrm_id_parse.ts";
 import { parseMode } from "./xfrm_proto.ts";

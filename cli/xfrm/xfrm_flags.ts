@@ -1,5 +1,5 @@
 /** Flags of states and policies and their bits (include/uapi/linux/xfrm.h), in the order of iproute2's output. */
-import type { XfrmPolicyInfo, XfrmStateExtraFlag, XfrmStateFlag } from "../types.ts";
+import type { XfrmPolicyInfo, XfrmStateExtraFlag, XfrmStateFlag } from "../../api/schemas.ts";
 
 /** XFRM_STATE_*. */
 export const STATE_FLAG_BITS: Readonly<Record<XfrmStateFlag, number>> = {

@@ -2,7 +2,7 @@
 import { type Family, getPrefix, type Prefix, zeroAddress } from "../address.ts";
 import { getU32 } from "../number.ts";
 import { EXIT_FAILURE, invalidArgument, missingArgument, notSupported, Quit } from "../quit.ts";
-import type { XfrmProto } from "../types.ts";
+import type { XfrmProto } from "../../api/schemas.ts";
 import type { Words } from "../words.ts";
 import { parseXfrmProto, type XfrmProtoWord } from "./xfrm_proto.ts";
 

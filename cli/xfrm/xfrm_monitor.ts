@@ -3,7 +3,7 @@ import { eventsOf } from "../events.ts";
 import type { Command } from "../main.ts";
 import type { Options } from "../options.ts";
 import { EXIT_USAGE, Quit } from "../quit.ts";
-import type { GatewayEvent, XfrmPolicyInfo, XfrmStateInfo } from "../types.ts";
+import type { GatewayEvent, XfrmPolicyInfo, XfrmStateInfo } from "../../api/schemas.ts";
 import { matches } from "../words.ts";
 import { printExpiredPolicy, printPolicy } from "./xfrm_policy_print.ts";
 import { joinLines } from "./xfrm_print.ts";

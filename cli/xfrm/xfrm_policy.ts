@@ -2,7 +2,7 @@
 import { rtnetlinkAnswers } from "../answer.ts";
 import type { Command } from "../main.ts";
 import { duplicateArgument, EXIT_USAGE, invalidArgument, Quit, unknownCommand } from "../quit.ts";
-import type { PolicyDir, XfrmPolicyId, XfrmPolicyInfo } from "../types.ts";
+import type { PolicyDir, XfrmPolicyId, XfrmPolicyInfo } from "../../api/schemas.ts";
 import { matches } from "../words.ts";
 import { parsePtype, policyFilterParse, policyIdParse, xfrmPolicyModify } from "./xfrm_policy_parse.ts";
 import { printPolicy } from "./xfrm_policy_print.ts";

@@ -17,7 +17,7 @@ import type {
   XfrmPolicyInfo,
   XfrmPolicyRequest,
   XfrmTemplateInfo,
-} from "../types.ts";
+} from "../../api/schemas.ts";
 import type { Words } from "../words.ts";
 import { POLICY_FLAG_BITS, type XfrmPolicyFlag } from "./xfrm_flags.ts";
 import { ipsecProto, takeU32, xfrmIdParse, type XfrmIdWords } from "./xfrm_id_parse.ts";

@@ -1,6 +1,6 @@
 /** A policy as `ip xfrm policy` prints it (iproute2 ip/ipxfrm.c xfrm_policy_info_print()). */
 import type { Options } from "../options.ts";
-import type { XfrmPolicyInfo } from "../types.ts";
+import type { XfrmPolicyInfo } from "../../api/schemas.ts";
 import { POLICY_FLAG_BITS } from "./xfrm_flags.ts";
 import { joinLines, printFlags, printId, printLifetime, printMark, printSelector } from "./xfrm_print.ts";
 

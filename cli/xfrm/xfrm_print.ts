@@ -1,6 +1,6 @@
 /** What states and policies print alike (iproute2 ip/ipxfrm.c). Lines without newline. */
 import type { Options } from "../options.ts";
-import type { XfrmLimits, XfrmMark, XfrmMode, XfrmSelectorInfo, XfrmStateInfo } from "../types.ts";
+import type { XfrmLimits, XfrmMark, XfrmMode, XfrmSelectorInfo, XfrmStateInfo } from "../../api/schemas.ts";
 import * as proto from "./xfrm_proto.ts";
 
 /** One state or policy: its lines, or with -o one line that tells by "\" where they ended. */

@@ -1,7 +1,7 @@
 /** Names of protocols and modes, as ip-xfrm(8) and /etc/protocols have them. */
 import { getU8 } from "../number.ts";
 import { invalidArgument } from "../quit.ts";
-import type { XfrmMode } from "../types.ts";
+import type { XfrmMode } from "../../api/schemas.ts";
 import { matches } from "../words.ts";
 
 /** XFRM-PROTO of iproute2. The last three are read, but no gateway has such states. */

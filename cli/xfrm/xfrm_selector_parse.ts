@@ -2,7 +2,7 @@
 import { type Family, getAddr32, ipv4Number, type Prefix, zeroPrefix } from "../address.ts";
 import { getU16, getU32 } from "../number.ts";
 import { EXIT_FAILURE, EXIT_USAGE, invalidArgument, Quit } from "../quit.ts";
-import type { XfrmSelectorInfo } from "../types.ts";
+import type { XfrmSelectorInfo } from "../../api/schemas.ts";
 import type { Words } from "../words.ts";
 import { checkFamilies, takePrefix } from "./xfrm_id_parse.ts";
 import * as proto from "./xfrm_proto.ts";

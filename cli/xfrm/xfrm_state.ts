@@ -9,7 +9,7 @@ import {
   unknownCommand,
 } from "../quit.ts";
 import { rtnetlinkAnswers } from "../answer.ts";
-import type { XfrmMark, XfrmStateId, XfrmStateInfo } from "../types.ts";
+import type { XfrmMark, XfrmStateId, XfrmStateInfo } from "../../api/schemas.ts";
 import { matches, type Words } from "../words.ts";
 import { allocSpiParse } from "./xfrm_allocspi_parse.ts";
 import { stateIdOf, xfrmIdParse, type XfrmIdWords } from "./xfrm_id_parse.ts";

@@ -1,7 +1,7 @@
 /** Which states `ip xfrm state list|deleteall` means (iproute2 ip/xfrm_state.c xfrm_state_filter_match()). */
 import { type Family, prefixMatches } from "../address.ts";
 import { invalidArgument } from "../quit.ts";
-import type { XfrmMode, XfrmStateFlag, XfrmStateInfo } from "../types.ts";
+import type { XfrmMode, XfrmStateFlag, XfrmStateInfo } from "../../api/schemas.ts";
 import type { Words } from "../words.ts";
 import { takeU32, xfrmIdParse, type XfrmIdWords } from "./xfrm_id_parse.ts";
 import { parseMode } from "./xfrm_proto.ts";

@@ -2,7 +2,13 @@
 import { type Family, getAddress } from "../address.ts";
 import { getU16, getU32, getU8 } from "../number.ts";
 import { EXIT_FAILURE, EXIT_USAGE, incompleteCommand, invalidArgument, notSupported, Quit } from "../quit.ts";
-import type { XfrmLimits, XfrmMark, XfrmStateFlag, XfrmStateId, XfrmStateRequest } from "../types.ts";
+import type {
+  XfrmLimits,
+  XfrmMark,
+  XfrmStateFlag,
+  XfrmStateId,
+  XfrmStateRequest,
+} from "../../api/schemas.ts";
 import type { Words } from "../words.ts";
 import { type AlgoWords, checkAlgos, isAlgoType, takeAlgo } from "./xfrm_algo_parse.ts";
 import { EXTRA_FLAG_BITS, STATE_FLAG_BITS } from "./xfrm_flags.ts";

@@ -1,6 +1,6 @@
 /** A state as `ip xfrm state` prints it (iproute2 ip/ipxfrm.c xfrm_state_info_print()). */
 import type { Options } from "../options.ts";
-import type { XfrmMark, XfrmStateInfo } from "../types.ts";
+import type { XfrmMark, XfrmStateInfo } from "../../api/schemas.ts";
 import { EXTRA_FLAG_BITS, STATE_FLAG_BITS } from "./xfrm_flags.ts";
 import {
   hex8,

@@ -1,7 +1,7 @@
 /** What states and policies both say: marks, limits, flags (iproute2 ip/ipxfrm.c). */
 import { getU32, getU64 } from "../number.ts";
 import { invalidArgument } from "../quit.ts";
-import type { XfrmLimits, XfrmMark } from "../types.ts";
+import type { XfrmLimits, XfrmMark } from "../../api/schemas.ts";
 import type { Words } from "../words.ts";
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
