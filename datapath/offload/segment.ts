@@ -26,11 +26,19 @@ const PACKET = 16;
 const IPPROTO_TCP = 6;
 const IPPROTO_UDP = 17;
 
+/** Payloads of whole segments that get a view each, and the least bytes of such a segment. */
+const CUTS = 64;
+const MIN_CUT_BYTES = 512;
+
 /** One super-packet at a time, from a buffer of its own into batches. */
 export class Segmenter {
   /** Where a read of the TUN device goes: vnet header, then the packet. */
   readonly staging: Uint8Array<ArrayBuffer>;
   readonly #view: DataView;
+  /** Views of the payloads of whole segments. They fit the next super-packet too: most have the same header and size. */
+  readonly #cuts: Uint8Array[] = [];
+  #cutsStart = 0;
+  #cutsBytes = 0;
   /** Bytes of the packet, and of its payload that are in batches already. */
   #length = 0;
   #done = 0;
@@ -43,12 +51,14 @@ export class Segmenter {
   /** Where the summed range and its checksum field are, from the packet's first byte; start -1: nothing to complete. */
   #csumStart = -1;
   #csumAt = 0;
-  /** Sum of the pseudo header, its length field taken out. */
-  #pseudo = 0;
-  /** IPv4: sum of the header without total length, ID and checksum; -1 for IPv6. */
-  #ipSum = -1;
-  /** IPv4: ID of the first segment. */
+  /** IPv4: ID of the first segment, and sum of the header without what differs between segments; -1 for IPv6. */
   #id = 0;
+  #ipSum = -1;
+  /** TCP: sequence number of the first segment, data offset and flags of the super-packet. */
+  #seq = 0;
+  #flagWord = 0;
+  /** Sum of pseudo and transport header without what differs between segments. */
+  #thSum = 0;
 
   constructor() {
     const buffer = new ArrayBuffer(PACKET + MAX_SUPER_PACKET);
@@ -91,7 +101,7 @@ export class Segmenter {
       if (index < 0) return false;
       const at = batch.i32[OFFSET + index];
       if (this.#protocol === 0) this.#copyWhole(batch.view, at, size);
-      else this.#copySegment(batch.view, at, size, size === rest);
+      else this.#copySegment(batch, at, size, size === rest);
       this.#done += size;
     }
     return true;
@@ -103,7 +113,7 @@ export class Segmenter {
    * 1. The type says which protocols there must be; csum_start says where the transport header is. For IPv6 that is
    *    behind extension headers, which every segment repeats.
    * 2. hdr_len is not asked: the headers are as long as they say themselves.
-   * 3. The IPv4 header is summed once, without what differs between segments.
+   * 3. The fields that differ between segments become 0, then the headers are summed once for all segments.
    * 4. The checksum field holds the pseudo header's sum with the super-packet's length; the length is taken out.
    */
   #beginGso(gsoType: number, packetBytes: number): boolean {
@@ -132,7 +142,8 @@ export class Segmenter {
     }
     this.#headerBytes = th + headerBytes;
     this.#ipSum = version === 4 ? this.#sumIpv4(th) : -1;
-    this.#pseudo = view.getUint16(PACKET + this.#csumAt) + (~(packetBytes - th) & 0xffff);
+    const pseudo = view.getUint16(PACKET + this.#csumAt) + (~(packetBytes - th) & 0xffff);
+    this.#thSum = this.#sumTransport(PACKET + th, headerBytes, pseudo);
     return true;
   }
 
@@ -145,10 +156,22 @@ export class Segmenter {
   #sumIpv4(headerBytes: number): number {
     const view = this.#view;
     this.#id = view.getUint16(PACKET + ipv4.ID);
-    view.setUint32(PACKET, view.getUint16(PACKET) << 16);
+    view.setUint16(PACKET + ipv4.TOTAL_LENGTH, 0);
     view.setUint16(PACKET + ipv4.ID, 0);
     view.setUint16(PACKET + ipv4.CHECKSUM, 0);
     return checksum.sum(view, PACKET, headerBytes, 0);
+  }
+
+  #sumTransport(at: number, headerBytes: number, pseudo: number): number {
+    const view = this.#view;
+    if (this.#protocol === IPPROTO_TCP) {
+      this.#seq = view.getInt32(at + tcp.SEQ);
+      this.#flagWord = view.getUint16(at + tcp.FLAG_WORD);
+      view.setInt32(at + tcp.SEQ, 0);
+      view.setUint16(at + tcp.FLAG_WORD, 0);
+    } else view.setUint16(at + udp.LENGTH, 0);
+    view.setUint16(PACKET + this.#csumAt, 0);
+    return checksum.sum(view, at, headerBytes, pseudo);
   }
 
   /** Copies a packet that is no super-packet; completes its checksum when that is partial. */
@@ -166,20 +189,40 @@ export class Segmenter {
    * 1. Copy the headers and the payload.
    * 2. IP: length, ID, header checksum.
    * 3. TCP: sequence number and flags; UDP: length.
-   * 4. Pseudo header's sum with this segment's length into the checksum field, then sum header and payload over it.
+   * 4. Sum the payload where it came from: what was just written would have to be waited for, as it is read in
+   *    other pieces than it was written in.
    */
-  #copySegment(view: DataView, at: number, size: number, last: boolean): void {
-    const headerBytes = this.#headerBytes;
+  #copySegment(batch: Batch, at: number, size: number, last: boolean): void {
+    const view = batch.view, headerBytes = this.#headerBytes, done = this.#done;
     memcpy(view, at, this.#view, PACKET, headerBytes);
-    memcpy(view, at + headerBytes, this.#view, PACKET + headerBytes + this.#done, size);
+    this.#copyPayload(batch, at + headerBytes, size);
     this.#setIp(view, at, headerBytes + size);
     const th = at + this.#csumStart;
-    if (this.#protocol === IPPROTO_TCP) tcpSegment(view, th, this.#done, last);
-    else udpSegment(view, th, size);
-    const bytes = at + headerBytes + size - th;
-    view.setUint16(at + this.#csumAt, checksum.fold(this.#pseudo + bytes));
-    const sum = checksum.finish(checksum.sum(view, th, bytes, 0));
-    view.setUint16(at + this.#csumAt, this.#protocol === IPPROTO_UDP ? sum || 0xffff : sum);
+    const isTcp = this.#protocol === IPPROTO_TCP;
+    const own = isTcp
+      ? tcpSegment(view, th, this.#seq + done | 0, this.#flagWord, done === 0, last)
+      : udpSegment(view, th, size);
+    const headers = this.#thSum + headerBytes - this.#csumStart + size + own;
+    const sum = checksum.finish(checksum.sum(this.#view, PACKET + headerBytes + done, size, headers));
+    view.setUint16(at + this.#csumAt, isTcp ? sum : sum || 0xffff);
+  }
+
+  /** `set` with a view that is there already takes a third of the time of memcpy(). */
+  #copyPayload(batch: Batch, at: number, size: number): void {
+    const start = PACKET + this.#headerBytes, done = this.#done;
+    const n = this.#segmentNumber();
+    if (size !== this.#segmentBytes || size < MIN_CUT_BYTES || n >= CUTS) {
+      memcpy(batch.view, at, this.#view, start + done, size);
+      return;
+    }
+    if (start !== this.#cutsStart || size !== this.#cutsBytes) {
+      this.#cuts.length = 0;
+      this.#cutsStart = start;
+      this.#cutsBytes = size;
+    }
+    // Segments are cut in order, so there is one view for each before this one.
+    if (n === this.#cuts.length) this.#cuts.push(new Uint8Array(this.#view.buffer, start + done, size));
+    batch.u8.set(this.#cuts[n], at);
   }
 
   #setIp(view: DataView, at: number, bytes: number): void {
