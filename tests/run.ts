@@ -37,7 +37,7 @@ const STEPS: readonly Step[] = [
     counts: true,
     limit: 180,
   },
-  { part: "netns", name: "tests in namespaces", args: ["test", "-A", ...WHOLE_PROGRAM], counts: true, limit: 420 },
+  { part: "netns", name: "tests in namespaces", args: ["test", "-A", ...WHOLE_PROGRAM], counts: true, limit: 540 },
   { part: "interop", name: "tests against other programs", args: ["test", "-A", ...INTEROP], counts: true, limit: 240 },
 ];
 

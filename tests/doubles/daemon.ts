@@ -78,7 +78,12 @@ export class Daemon {
   /** The same when it has to succeed; returns what it printed. */
   async ip(netns: string, text: string): Promise<string> {
     const { code, stdout, stderr } = await this.tryIp(netns, text);
-    if (code !== 0) throw new Error(`Cannot run "ip ${text}": exit code ${code}, ${stderr.trim()}`);
+    if (code !== 0) {
+      const log = this.process.output.trim();
+      throw new Error(
+        `Cannot run "ip ${text}": exit code ${code}, ${stderr.trim()}; the daemon printed ${log}`,
+      );
+    }
     return stdout;
   }
 
