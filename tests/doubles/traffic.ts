@@ -48,7 +48,7 @@ export async function iperfTcp(
   return (await iperf(topology, from, to, address, [])).sum_received.bits_per_second;
 }
 
-/** Datagrams of 1200 bytes at 20 Mbit/s: slow enough that none may be lost. */
+/** Datagrams of 1200 bytes at 20 Mbit/s: slow enough for the tunnel to lose none. */
 export async function iperfUdp(topology: Topology, from: string, to: string, address: string) {
   const { sum } = await iperf(topology, from, to, address, ["-u", "-b20M", "-l1200"]);
   return { sent: sum.packets as number, lost: sum.lost_packets as number };
