@@ -31,18 +31,22 @@ export class ApiClient implements Disposable {
     return answer.value;
   }
 
-  /** The data of each server-sent event, as it comes. */
+  /** The data of each server-sent event, one line each, as it comes; ends with the daemon. */
   async *events(path: string): AsyncIterable<string> {
     const response = await this.#send("GET", path, {}, undefined);
     if (!response.ok) throw rtnetlinkAnswers(parseProblem(response.status, await response.text()));
     let pending = "";
-    for await (const text of response.body!.pipeThrough(new TextDecoderStream())) {
-      const blocks = (pending + text).split(/\r?\n\r?\n/);
-      pending = blocks.pop()!;
-      for (const block of blocks) {
-        const data = block.split(/\r?\n/).filter((line) => line.startsWith("data:"));
-        if (data.length > 0) yield data.map((line) => line.slice("data:".length).trimStart()).join("\n");
+    try {
+      for await (const text of response.body!.pipeThrough(new TextDecoderStream())) {
+        const blocks = (pending + text).split("\n\n");
+        pending = blocks.pop()!;
+        for (const block of blocks) {
+          const data = /^data: ?(.*)$/m.exec(block);
+          if (data !== null) yield data[1]!;
+        }
       }
+    } catch {
+      // The daemon has ended; what it sent before was whole.
     }
   }
 

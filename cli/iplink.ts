@@ -1,6 +1,7 @@
 /** `ip link` for vti devices (iproute2 ip/iplink.c). */
 import { type Problem, rtnetlinkAnswers } from "./answer.ts";
 import { iplinkParse, LINK_USAGE, type LinkWords } from "./iplink_parse.ts";
+import { linkPath } from "./link_path.ts";
 import { VTI_USAGE, vtiParseOpt } from "./link_vti.ts";
 import type { Command } from "./main.ts";
 import { printLinks } from "./print_linkinfo.ts";
@@ -54,7 +55,7 @@ async function setLink({ words, api, netns }: Command): Promise<number> {
     ...deviceSettings(link),
     ...(data === undefined ? {} : { linkinfo: { info_kind: "vti", info_data: data } }),
   };
-  const path = `${netns}/links/${encodeURIComponent(dev)}`;
+  const path = linkPath(netns, dev);
   const isEmpty = Object.keys(change).length === 0;
   const answer = isEmpty ? await api.ask("GET", path) : await api.ask("PATCH", path, {}, change);
   if (!answer.ok) {
@@ -66,7 +67,7 @@ async function setLink({ words, api, netns }: Command): Promise<number> {
 
 async function deleteLink({ words, api, netns }: Command): Promise<number> {
   const dev = requireDev(iplinkParse(words));
-  const answer = await api.ask("DELETE", `${netns}/links/${encodeURIComponent(dev)}`);
+  const answer = await api.ask("DELETE", linkPath(netns, dev));
   if (!answer.ok) {
     throw isMissingDevice(answer.problem) ? cannotFind(dev, EXIT_FAILURE) : rtnetlinkAnswers(answer.problem);
   }
@@ -81,7 +82,7 @@ async function showLinks({ words, options, api, netns, print }: Command): Promis
     print(printLinks(wanted, options));
     return 0;
   }
-  const answer = await api.ask<LinkInfo>("GET", `${netns}/links/${encodeURIComponent(filter.dev)}`);
+  const answer = await api.ask<LinkInfo>("GET", linkPath(netns, filter.dev));
   if (!answer.ok) {
     if (!isMissingDevice(answer.problem)) throw rtnetlinkAnswers(answer.problem);
     throw new Quit(EXIT_FAILURE, `Device "${filter.dev}" does not exist.`);

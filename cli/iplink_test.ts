@@ -74,6 +74,15 @@ Deno.test("doIplink() removes a device, percent-encoding its name", async () => 
   assert.equal((await asked("link delete dev vti1 type vti")).method, "DELETE");
 });
 
+Deno.test("doIplink() never takes a name for a step of the path", async () => {
+  const missing = () => refusal("ENODEV", "No such device");
+  for (const name of [".", "..", "a/b", "%2e%2e", "?", "#", ""]) {
+    const { exitCode, stderr, requests } = await runClient(["link", "show", name], missing);
+    assert.deepEqual([exitCode, stderr], [1, `Device "${name}" does not exist.\n`]);
+    assert.match(requests[0]!.path, /^\/v1\/netns\/pid:\d+\/links\/[^.]/, name);
+  }
+});
+
 Deno.test("doIplink() tells a missing underlay from a missing device", async () => {
   const missing = (attribute: string) => () => refusal("ENODEV", "No such device", { attribute });
   const underlay = missing("linkinfo.info_data.link");

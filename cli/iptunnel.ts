@@ -6,6 +6,7 @@
  */
 import { getAddr32, ipv4Number } from "./address.ts";
 import { type Problem, rtnetlinkAnswers } from "./answer.ts";
+import { linkPath } from "./link_path.ts";
 import { tnlParseKey } from "./link_vti.ts";
 import type { Command } from "./main.ts";
 import { getU8 } from "./number.ts";
@@ -228,8 +229,4 @@ function ioctlFailed(
 /** What the kernel would say of an ioctl that rtnetlink has no counterpart for. */
 function localProblem(errno: Problem["errno"] & string, title: string): Problem {
   return { status: 404, errno, title, detail: title };
-}
-
-function linkPath(netns: string, name: string): string {
-  return `${netns}/links/${encodeURIComponent(name)}`;
 }

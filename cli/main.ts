@@ -4,12 +4,21 @@
  * Only the code of the object that is asked for is loaded, so that a command starts in a few milliseconds.
  */
 import { ApiClient } from "./api_client.ts";
-import { type ClientObject, DEFAULT_RUN_DIR, findObject, type Options } from "./options.ts";
-import { parseOptions, unknownObject } from "./options.ts";
+import {
+  type ClientObject,
+  DEFAULT_RUN_DIR,
+  findObject,
+  type Options,
+  parseOptions,
+  unknownObject,
+} from "./options.ts";
 import { EXIT_USAGE, Quit } from "./quit.ts";
 import { Words } from "./words.ts";
 
 export { isClientCommand } from "./options.ts";
+
+/** What a shell shows of a program that SIGPIPE ended, as it ends ip(8) when `head` has read enough. */
+const EXIT_SIGPIPE = 128 + 13;
 
 /** What the client needs of the process that it runs in. */
 export interface ClientEnv {
@@ -89,8 +98,13 @@ export function processEnv(): ClientEnv {
 }
 
 function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
-  let bytes = new TextEncoder().encode(text);
-  while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
+  try {
+    let bytes = new TextEncoder().encode(text);
+    while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe) Deno.exit(EXIT_SIGPIPE);
+    throw error;
+  }
 }
 
 if (import.meta.main) Deno.exit(await client(Deno.args));

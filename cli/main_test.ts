@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ApiServer, refusal } from "../tests/doubles/api_server.ts";
 import { runAgainst, runClient } from "../tests/doubles/run_client.ts";
+import { readTranscript } from "../tests/doubles/transcript.ts";
 import { client } from "./main.ts";
 import { isClientCommand, parseOptions } from "./options.ts";
 import { Words } from "./words.ts";
@@ -121,22 +122,45 @@ const VOCABULARY = [
 ];
 const OBJECTS = ["link", "tunnel", "netns", "xfrm state", "xfrm policy", "xfrm stat", "xfrm"];
 
+const EXIT_CODES = [0, 1, 2, 255];
+
+/** Lines that mean something, to be damaged. */
+const LINES = (await Promise.all(["errors.txt", "link_show.txt", "usage_errors.txt"].map(readTranscript)))
+  .flat().map(({ words }) => words ?? []).filter((words) => words.length > 0 && !words.includes("-n"));
+const word = fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...VOCABULARY) }, fc.string({ maxLength: 8 }));
+
 Deno.test("client() answers any words with an exit code, and a refusal with a message", async () => {
+  const line = fc.tuple(fc.constantFrom(...OBJECTS), fc.array(word, { maxLength: 14 }))
+    .map(([object, words]) => [...object.split(" "), ...words]);
+  for (const exitCode of await answersAll(line)) assert.ok(EXIT_CODES.includes(exitCode));
+});
+
+Deno.test("client() answers damaged lines with an exit code, and a refusal with a message", async () => {
+  const damage = fc.record({
+    at: fc.nat({ max: 20 }),
+    removed: fc.nat({ max: 1 }),
+    added: fc.array(word, { maxLength: 2 }),
+  });
+  const line = fc.tuple(fc.constantFrom(...LINES), fc.array(damage, { maxLength: 3 })).map((
+    [words, damages],
+  ) => damages.reduce((now, { at, removed, added }) => now.toSpliced(at, removed, ...added), [...words]));
+  assert.deepEqual(await answersAll(line), EXIT_CODES);
+});
+
+/** Runs many lines; returns the exit codes that came. */
+async function answersAll(lines: fc.Arbitrary<string[]>): Promise<number[]> {
   await using server = await ApiServer.start(({ method, path }) => {
     if (method !== "GET") return refusal("EINVAL", "Invalid argument");
     return /\/(get\b|links\/)/.test(path) ? refusal("ENODEV", "No such device") : { status: 200, body: [] };
   });
-  const word = fc.oneof(
-    { weight: 9, arbitrary: fc.constantFrom(...VOCABULARY) },
-    fc.string({ maxLength: 8 }),
-  );
-  const line = fc.tuple(fc.constantFrom(...OBJECTS), fc.array(word, { maxLength: 14 }));
+  const seen = new Set<number>();
   await fc.assert(
-    fc.asyncProperty(line, async ([object, words]) => {
-      const { exitCode, stderr } = await runAgainst(server, [...object.split(" "), ...words]);
-      assert.ok([0, 1, 2, 255].includes(exitCode));
+    fc.asyncProperty(lines, async (words) => {
+      const { exitCode, stderr } = await runAgainst(server, words);
+      seen.add(exitCode);
       assert.equal(stderr.length > 1 && stderr.endsWith("\n"), exitCode !== 0);
     }),
     { numRuns: 2000 },
   );
-});
+  return [...seen].sort((a, b) => a - b);
+}

@@ -6,9 +6,11 @@ import {
   duplicateOrGarbage,
   EXIT_FAILURE,
   EXIT_REFUSED,
+  incompleteCommand,
   invalidArgument,
+  notSupported,
+  Quit,
 } from "../quit.ts";
-import { incompleteCommand, notSupported, Quit } from "../quit.ts";
 import type {
   PolicyDir,
   XfrmLimits,

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import type { ApiAnswer, ApiRequest } from "../../tests/doubles/api_server.ts";
-import { refusal } from "../../tests/doubles/api_server.ts";
+import { type ApiAnswer, type ApiRequest, refusal } from "../../tests/doubles/api_server.ts";
 import { runClient } from "../../tests/doubles/run_client.ts";
 import { readTranscript } from "../../tests/doubles/transcript.ts";
 import { readStates } from "../../tests/doubles/xfrm_text.ts";
