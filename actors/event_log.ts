@@ -15,9 +15,9 @@ export class EventLog {
     this.#wake.clear();
   }
 
-  /** Events with an id above `after`, kept ones first, then new ones until the signal aborts. */
+  /** Events with an id above `after`, kept ones first, then new ones until the signal aborts; -1: only new ones. */
   async *since(after: number, signal: AbortSignal): AsyncGenerator<GatewayEvent> {
-    let last = after;
+    let last = after < 0 ? this.#id : after;
     while (!signal.aborted) {
       const next = this.#kept.filter((event) => event.id > last);
       for (const event of next) {
