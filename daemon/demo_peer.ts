@@ -1,12 +1,15 @@
 /**
  * One end of the demo's transfer, in a namespace of its own: `receive HOST PORT` prints the bytes it got,
- * `send HOST PORT SECONDS` sends as fast as it can.
+ * `send HOST PORT SECONDS` sends as fast as it can. Ends with its standard input, so that it can't outlive the demo.
  */
 const CHUNK_BYTES = 256 * 1024;
+
+Deno.stdin.readable.pipeTo(new WritableStream()).finally(() => Deno.exit(1));
 
 const [role, hostname, port, seconds] = Deno.args;
 if (role === "receive") await receive(hostname!, Number(port));
 else await send(hostname!, Number(port), Number(seconds));
+Deno.exit(0);
 
 async function receive(hostname: string, port: number): Promise<void> {
   const listener = Deno.listen({ hostname, port });

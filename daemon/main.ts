@@ -2,6 +2,7 @@
 import { parseDaemonOptions, USAGE } from "./options.ts";
 
 const EXIT_USAGE = 1;
+const EXIT_FAILURE = 1;
 
 /** Returns the exit code. */
 export async function daemon(args: readonly string[]): Promise<number> {
@@ -12,16 +13,37 @@ export async function daemon(args: readonly string[]): Promise<number> {
   }
   switch (word) {
     case "demo":
-      return (await import("./demo.ts")).demo(rest);
+      return await explained(async () => (await import("./demo.ts")).demo)(rest);
     case "doctor":
-      return (await import("./doctor.ts")).doctor();
+      return await explained(async () => (await import("./doctor.ts")).doctor)(rest);
     default: {
       const options = parseDaemonOptions(word === "run" ? rest : args);
       if ("wrong" in options) {
         console.error(`${options.wrong}\nSee --help for the words that are known.`);
         return EXIT_USAGE;
       }
-      return (await import("./run.ts")).run(options);
+      return await explained(async () => (await import("./run.ts")).run)(options);
     }
   }
+}
+
+/**
+ * `load` imports a command. What it throws says that this host or this process can't: the wrong system, no C library,
+ * a permission that Deno was not given. That is one sentence for the user, not a stack.
+ */
+function explained<A>(
+  load: () => Promise<(args: A) => number | Promise<number>>,
+): (args: A) => Promise<number> {
+  return async (args) => {
+    let command;
+    try {
+      command = await load();
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      const remedy = error instanceof Deno.errors.NotCapable ? "; use deno run -A" : "";
+      console.error(`${error.message}${remedy}`);
+      return EXIT_FAILURE;
+    }
+    return await command(args);
+  };
 }

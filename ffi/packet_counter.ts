@@ -13,14 +13,17 @@ const ETH_P_ALL_BE = 0x0300;
 const SOCKADDR_LL_BYTES = 20;
 const HEADER_BYTES = 64;
 const IPPROTO_UDP = 17;
+const IPPROTO_ESP = 50;
+/** RFC 3948. */
+const ESPINUDP_PORT = 4500;
 
 export interface PacketCounts {
   /** ESP, raw or in UDP port 4500. */
   readonly esp: number;
-  /** IPv4 packets of any other kind. */
-  readonly otherIpv4: number;
-  /** Whatever is not IPv4: ARP, neighbour discovery. */
-  readonly notIpv4: number;
+  /** IPv4 and IPv6 packets of any other kind. */
+  readonly otherIp: number;
+  /** Whatever is not IP: ARP. */
+  readonly notIp: number;
 }
 
 export class PacketCounter {
@@ -28,8 +31,8 @@ export class PacketCounter {
   readonly #packet = new Uint8Array(HEADER_BYTES);
   readonly #view = new DataView(this.#packet.buffer);
   #esp = 0;
-  #otherIpv4 = 0;
-  #notIpv4 = 0;
+  #otherIp = 0;
+  #notIp = 0;
 
   /** Taps a device of the calling thread's namespace. Throws SyscallError. */
   constructor(ifindex: number) {
@@ -50,7 +53,7 @@ export class PacketCounter {
       if (length < 0) break;
       this.#count(length);
     }
-    return { esp: this.#esp, otherIpv4: this.#otherIpv4, notIpv4: this.#notIpv4 };
+    return { esp: this.#esp, otherIp: this.#otherIp, notIp: this.#notIp };
   }
 
   close(): void {
@@ -59,9 +62,18 @@ export class PacketCounter {
 
   #count(length: number): void {
     const packet = this.#packet;
-    if (length < 20 || packet[0] >> 4 !== 4) this.#notIpv4++;
-    else if (packet[9] === 50 || (packet[9] === IPPROTO_UDP && this.#view.getUint16(22) === 4500)) {
-      this.#esp++;
-    } else this.#otherIpv4++;
+    // ARP begins with its hardware type, whose upper nibble is 0.
+    const version = length < 20 ? 0 : packet[0] >> 4;
+    if (version !== 4 && version !== 6) this.#notIp++;
+    else if (version === 4 && this.#isEsp()) this.#esp++;
+    else this.#otherIp++;
+  }
+
+  #isEsp(): boolean {
+    const [protocol, headerBytes] = [this.#packet[9], (this.#packet[0] & 15) * 4];
+    if (protocol === IPPROTO_ESP) return true;
+    if (protocol !== IPPROTO_UDP) return false;
+    const [source, destination] = [this.#view.getUint16(headerBytes), this.#view.getUint16(headerBytes + 2)];
+    return source === ESPINUDP_PORT || destination === ESPINUDP_PORT;
   }
 }
