@@ -25,6 +25,18 @@ export class Capture {
     return new Capture(process, path);
   }
 
+  /** Waits until the file holds as many packets: tcpdump writes a moment after they passed. */
+  async holds(count: number): Promise<void> {
+    const deadline = Date.now() + 5000;
+    let found = 0;
+    while ((found = (await readPackets(this.path)).length) < count) {
+      if (Date.now() > deadline) {
+        throw new Error(`Cannot find ${count} packets in ${this.path}: ${found} came`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
   /** Ends it; throws when the kernel dropped packets, since the capture then proves nothing. */
   async stop(): Promise<void> {
     await this.#process.stop("SIGINT");
@@ -39,12 +51,14 @@ const LINK_HEADER: Readonly<Record<number, number>> = { 1: 14, 12: 0, 101: 0, 11
 /** The IP packets of a pcap file in the order of their capture, cut to their own length, hex. */
 export async function readPackets(path: string): Promise<string[]> {
   const bytes = await Deno.readFile(path);
+  if (bytes.length < 24) return [];
   const view = new DataView(bytes.buffer);
   const skip = LINK_HEADER[view.getUint32(20, true)];
   if (skip === undefined) throw new Error(`Cannot read ${path}: link type ${view.getUint32(20, true)}`);
   const packets: string[] = [];
   for (let at = 24; at + 16 <= bytes.length;) {
     const length = view.getUint32(at + 8, true);
+    if (at + 16 + length > bytes.length) break;
     const packet = bytes.subarray(at + 16 + skip, at + 16 + length);
     packets.push(packet.subarray(0, ipLength(packet)).toHex());
     at += 16 + length;

@@ -26,14 +26,22 @@ Deno.test("tshark decrypts exactly what went through the tunnel", async (t) => {
             await daemon.ip(netns, stateWords({ ...setup, algorithm, udp }, from, to));
           }
         }
+        const carried = async () => {
+          const { rx, tx } = (await a.daemon.link(a.netns, "vti1")).stats64;
+          return rx.packets + tx.packets;
+        };
+        const before = await carried();
         const wire = await Capture.start(topology, a.netns, "wire", udp ? "udp port 4500" : "ip proto 50");
         const device = await Capture.start(topology, a.netns, "vti1");
         for (const size of SIZES) {
           await ping(topology, a.netns, "10.9.0.2", size);
           await ping(topology, b.netns, "2001:db8:9::1", size);
         }
-        await wire.stop();
-        await device.stop();
+        const count = await carried() - before;
+        for (const capture of [wire, device]) {
+          await capture.holds(count);
+          await capture.stop();
+        }
 
         const sa = (from: typeof a, to: typeof a): KnownSa => ({
           src: from.outer,
@@ -43,7 +51,8 @@ Deno.test("tshark decrypts exactly what went through the tunnel", async (t) => {
         });
         const frames = await espFrames(wire.path, [sa(a, b), sa(b, a)]);
         const inner = await readPackets(device.path);
-        assert.ok(inner.length >= 4 * SIZES.length);
+        assert.equal(inner.length, count);
+        assert.ok(count >= 4 * SIZES.length);
         assert.deepEqual(frames.map((frame) => frame.inner).sort(), inner.sort());
         assert.ok(frames.every(({ icvGood }) => icvGood), "tshark finds a wrong ICV");
         for (const spi of [a.spi, b.spi]) {

@@ -1,0 +1,216 @@
+/**
+ * The gateway and Linux's own ip_vti as each other's peers, for every algorithm, raw, in UDP and with extended
+ * sequence numbers: echoes of both families, packets that are too big, TCP, and both sides' counters.
+ *
+ *     netns g: the gateway                          guest: Linux, ip_vti
+ *     vti1 10.9.0.1 2001:db8:9::1  (key 7)          vti1 10.9.0.2 2001:db8:9::2
+ *     eth0 192.0.2.1 ------------- tap ------------ eth0 192.0.2.2
+ */
+import assert from "node:assert/strict";
+import { ALGORITHMS } from "../../doubles/algorithms.ts";
+import { Daemon } from "../../doubles/daemon.ts";
+import { type Ran, Topology } from "../../doubles/topology.ts";
+import { encapWords, policyWords } from "../../doubles/tunnel.ts";
+import { gatewayIp } from "./gateway_client.ts";
+import { Guest } from "./guest.ts";
+
+const GATEWAY = "192.0.2.1", GUEST = "192.0.2.2";
+const KEY = 7;
+/** SPI of what the gateway receives, and of what it sends. */
+const SPI_IN = 0x1001, SPI_OUT = 0x2002;
+const UDP_ENCAP_PORT = 4500;
+
+/** One end, as far as the two are alike. */
+interface End {
+  readonly name: string;
+  /** Inner addresses. */
+  readonly v4: string;
+  readonly v6: string;
+  ip(text: string): Promise<string>;
+  /** Runs a program beside the tunnel. */
+  run(words: readonly string[]): Promise<Ran>;
+}
+
+/** Algorithms that only the kernel can judge, beside those of the other judges. */
+const AES = "0x101112131415161718191a1b1c1d1e1f";
+const SALTED = `${AES}deadbeef`;
+const MAC = (bytes: number) =>
+  "0x" + Array.from({ length: bytes }, (_, i) => (0xa0 + i).toString(16)).join("");
+const KERNEL_ONLY = [
+  ["gmac", `aead rfc4543(gcm(aes)) ${SALTED} 128`],
+  ["ccm128-icv64", `aead rfc4309(ccm(aes)) ${AES}deadbe 64`],
+  ["cbc128-sha256-96", `enc cbc(aes) ${AES} auth hmac(sha256) ${MAC(32)}`],
+  ["cbc128-md5", `enc cbc(aes) ${AES} auth-trunc hmac(md5) ${MAC(16)} 96`],
+  ["cbc128-xcbc", `enc cbc(aes) ${AES} auth-trunc xcbc(aes) ${MAC(16)} 96`],
+  ["cbc128-cmac", `enc cbc(aes) ${AES} auth-trunc cmac(aes) ${MAC(16)} 96`],
+  ["3des-sha1", `enc cbc(des3_ede) ${MAC(24)} auth-trunc hmac(sha1) ${MAC(20)} 96`],
+  ["camellia128-sha256", `enc cbc(camellia) ${AES} auth-trunc hmac(sha256) ${MAC(32)} 128`],
+] as const;
+const CHOICES = [...ALGORITHMS.map(({ name, words }) => [name, words] as const), ...KERNEL_ONLY];
+const VARIANTS = [
+  { name: "raw", udp: false, words: "replay-window 128" },
+  { name: "in UDP", udp: true, words: "replay-window 128" },
+  { name: "ESN", udp: false, words: "replay-window 128 flag esn" },
+] as const;
+
+Deno.test("the gateway and Linux's ip_vti are each other's peers", async (t) => {
+  await using topology = new Topology();
+  const netns = await topology.addNetns("g");
+  using guest = await Guest.start(topology, { netns, device: "eth0" });
+  await topology.addresses({ netns, ifname: "eth0", addresses: [`${GATEWAY}/24`] });
+  const daemon = await Daemon.start(topology, { placement: "packed" });
+  const here: End = {
+    name: "the gateway",
+    v4: "10.9.0.1",
+    v6: "2001:db8:9::1",
+    ip: (text) => gatewayIp(daemon, netns, text),
+    run: (words) => topology.exec(netns, words),
+  };
+  const there: End = {
+    name: "Linux",
+    v4: "10.9.0.2",
+    v6: "2001:db8:9::2",
+    ip: (text) => guest.ip(text),
+    run: (words) => guest.run(words),
+  };
+  await setUp(topology, netns, guest, here, there);
+  for (const [name, words] of CHOICES) {
+    for (const variant of VARIANTS) {
+      await t.step(`${name}, ${variant.name}`, async () => {
+        await rekey([here, there], `${variant.words} ${words} ${encapWords(variant.udp)}`);
+        for (const [from, to] of [[here, there], [there, here]] as const) await pings(from, to);
+        const mtu = { v4: await innerMtu(here, there.v4), v6: await innerMtu(here, there.v6) };
+        assert.deepEqual(mtu, { v4: await innerMtu(there, here.v4), v6: await innerMtu(there, here.v6) });
+        for (const [from, to] of [[here, there], [there, here]] as const) await bigPings(from, to, mtu.v4);
+        await tcp(here, there);
+        await countersAgree(here, there);
+      });
+    }
+  }
+});
+
+/** Devices, addresses and policies; states follow with each algorithm. */
+async function setUp(topology: Topology, netns: string, guest: Guest, here: End, there: End): Promise<void> {
+  await guest.sh(`
+    cd /proc/sys/net
+    echo 1 > ipv6/conf/default/addr_gen_mode
+    echo 0 > ipv6/conf/default/router_solicitations
+    echo 0 > ipv6/conf/default/accept_dad
+    echo 0 > ipv4/icmp_ratelimit
+    echo 0 > ipv6/icmp/ratelimit
+    ip addr add ${GUEST}/24 dev eth0
+    ip link set eth0 up
+    /encap ${UDP_ENCAP_PORT} >/dev/null 2>&1 &
+    iperf3 -s -D >/dev/null 2>&1`);
+  await here.ip(`link add vti1 type vti local ${GATEWAY} remote ${GUEST} key ${KEY}`);
+  await there.ip(`link add vti1 type vti local ${GUEST} remote ${GATEWAY} key ${KEY}`);
+  for (const [end, from, to] of [[here, GATEWAY, GUEST], [there, GUEST, GATEWAY]] as const) {
+    for (const any of ["0.0.0.0/0", "::/0"]) {
+      await end.ip(policyWords(KEY, "out", any, from, to));
+      await end.ip(policyWords(KEY, "in", any, to, from));
+    }
+    await end.ip("link set vti1 up");
+  }
+  await topology.addresses({ netns, ifname: "vti1", addresses: [`${here.v4}/24`, `${here.v6}/64`] });
+  await there.ip(`addr add ${there.v4}/24 dev vti1`);
+  await there.ip(`addr add ${there.v6}/64 dev vti1 nodad`);
+}
+
+/** The same two states at both ends. */
+async function rekey(ends: readonly End[], words: string): Promise<void> {
+  for (const end of ends) {
+    await end.ip("xfrm state flush");
+    for (const [src, dst, spi] of [[GUEST, GATEWAY, SPI_IN], [GATEWAY, GUEST, SPI_OUT]] as const) {
+      await end.ip(
+        `xfrm state add src ${src} dst ${dst} proto esp spi ${spi} mode tunnel mark ${KEY} flag af-unspec ${words}`,
+      );
+    }
+    for (const family of ["-4", "-6"]) await end.run(["ip", family, "route", "flush", "cache"]);
+  }
+}
+
+const ping = (from: End, to: string, size: number, df: "do" | "dont") =>
+  from.run(["ping", "-n", "-c1", "-W3", "-M", df, "-s", `${size}`, to]);
+
+/** Echoes of lengths that pad differently. */
+async function pings(from: End, to: End): Promise<void> {
+  for (const address of [to.v4, to.v6]) {
+    for (const size of [0, 1, 2, 3, 1300]) {
+      const { code, stdout, stderr } = await ping(from, address, size, "do");
+      assert.equal(code, 0, `${from.name} to ${address}, ${size} bytes: ${stdout}${stderr}`);
+    }
+  }
+}
+
+/** IPv4 or IPv6 header and ICMP echo header, bytes. */
+const headers = (address: string) => address.includes(":") ? 48 : 28;
+
+/** The longest packet that gets through with DF, as the ICMP error says; checked to be the longest. */
+async function innerMtu(from: End, to: string): Promise<number> {
+  const tooBig = await ping(from, to, 1480 - headers(to), "do");
+  const said = tooBig.stdout + tooBig.stderr;
+  const mtu = said.match(/(?:mtu = |mtu=)(\d+)/)?.[1];
+  assert.ok(
+    mtu !== undefined && tooBig.code !== 0,
+    `${from.name} to ${to}, 1480 bytes: no ICMP error: ${said}`,
+  );
+  const fits = await ping(from, to, Number(mtu) - headers(to), "do");
+  assert.equal(fits.code, 0, `${from.name} to ${to}, ${mtu} bytes: ${fits.stdout}${fits.stderr}`);
+  return Number(mtu);
+}
+
+/** Without DF: one packet whose outer packet has to be fragmented, and one that is fragmented before. */
+async function bigPings(from: End, to: End, mtu: number): Promise<void> {
+  for (const [address, length] of [[to.v4, mtu + 1], [to.v4, 1480], [to.v4, 4000], [to.v6, 4000]] as const) {
+    const { code, stdout, stderr } = await ping(from, address, length - headers(address), "dont");
+    assert.equal(code, 0, `${from.name} to ${address}, ${length} bytes: ${stdout}${stderr}`);
+  }
+}
+
+/** One way by IPv4, the other by IPv6. */
+async function tcp(here: End, there: End): Promise<void> {
+  const bytes = 1 << 19;
+  for (const words of [[there.v4], [there.v6, "--reverse"]]) {
+    const { code, stdout } = await here.run(["iperf3", "-J", "-n", `${bytes}`, "-c", ...words]);
+    assert.equal(code, 0, stdout);
+    assert.ok(JSON.parse(stdout).end.sum_received.bytes >= bytes, stdout);
+  }
+}
+
+/** What `ip -s xfrm state` and `ip -s link` say of one end, in words that are the same at both. */
+async function counters(end: End): Promise<{ states: string[]; link: Record<string, unknown> }> {
+  const states = (await end.ip("-s xfrm state")).split(/^(?=src )/m).map((state) => {
+    const id = state.match(/spi (0x\w+)/)![1];
+    const [, bytes, packets] = state.match(/lifetime current:\s+(\d+)\(bytes\), (\d+)\(packets\)/)!;
+    const stats = state.match(/stats:\s+(.*)/)![1];
+    return `${id}: ${bytes} bytes, ${packets} packets, ${stats}`;
+  });
+  const [link] = JSON.parse(await end.ip("-j -s link show vti1"));
+  return { states: states.sort(), link: link.stats64 };
+}
+
+/** Each end's states have carried the same bytes and packets, and what one device has sent the other has received. */
+async function countersAgree(here: End, there: End): Promise<void> {
+  let before = "";
+  for (let tries = 0; tries < 50; tries++) {
+    const [a, b] = [await counters(here), await counters(there)];
+    const now = JSON.stringify([a, b]);
+    if (now !== before) {
+      // Something is under way.
+      before = now;
+      continue;
+    }
+    assert.deepEqual(a.states, b.states);
+    const [tx, rx] = [a.link.tx, b.link.tx].map((side) => side as Record<string, number>);
+    const received = [b.link.rx, a.link.rx].map((side) => side as Record<string, number>);
+    for (const [i, sent] of [tx!, rx!].entries()) {
+      assert.deepEqual(
+        { bytes: sent.bytes, packets: sent.packets },
+        { bytes: received[i]!.bytes, packets: received[i]!.packets },
+      );
+      assert.equal(received[i]!.errors, 0);
+    }
+    return;
+  }
+  throw new Error(`Cannot compare counters: they keep changing, ${before}`);
+}
