@@ -2,6 +2,10 @@
 import type { Algorithm } from "./algorithms.ts";
 import { type Background, must, type Topology } from "./topology.ts";
 
+/** Room for each packet; the ring is cut into frames of this size, so more of it would mean fewer packets. */
+const SNAP_BYTES = 2048;
+const RING_KIB = 32_768;
+
 export class Capture {
   readonly path: string;
   readonly #process: Background;
@@ -15,7 +19,8 @@ export class Capture {
   static async start(topology: Topology, netns: string, device: string, filter = ""): Promise<Capture> {
     const path = `${await topology.directory()}/${device}.pcap`;
     // Without immediate mode packets wait in a block of the ring for up to a second, and SIGINT loses them.
-    const options = ["-i", device, "-U", "--immediate-mode", "-Z", "root", "-B", "32768", "-w", path];
+    const ring = ["-U", "--immediate-mode", "-B", `${RING_KIB}`, "-s", `${SNAP_BYTES}`];
+    const options = ["-i", device, ...ring, "-Z", "root", "-w", path];
     const process = await topology.spawn(netns, [
       "tcpdump",
       ...options,
