@@ -1,0 +1,140 @@
+/**
+ * Where the time of a transfer goes: TCP through two daemons whose workers keep the time of their system calls, crypto
+ * and hops.
+ *
+ *     deno run -A bench/profile.ts [--placement packed|isolated] [--encap raw|udp] [--algorithm NAME]
+ *                                  [--streams N] [--seconds N] [--json FILE]
+ *
+ * Keeping the time slows the transfer down by a tenth or so; shares and counts hold, the rate is not the product's.
+ * "ns" is the time of a kind for each packet that the worker had, both ways together.
+ */
+import { parseArgs } from "node:util";
+import { algorithm } from "../tests/doubles/algorithms.ts";
+import { Daemon, type Placement } from "../tests/doubles/daemon.ts";
+import { Topology } from "../tests/doubles/topology.ts";
+import { setUpTunnel, type TunnelEnd } from "../tests/doubles/tunnel.ts";
+import { type Bench, INNER, reachable, type Side, SIDES, UNDERLAY } from "./peers/contender.ts";
+import type { Tally, WorkerReport } from "./profile/probe.ts";
+
+const { values } = parseArgs({
+  options: {
+    placement: { type: "string", default: "packed" },
+    encap: { type: "string", default: "raw" },
+    algorithm: { type: "string", default: "gcm128" },
+    streams: { type: "string", default: "1" },
+    seconds: { type: "string", default: "5" },
+    json: { type: "string" },
+  },
+});
+/** Time until the transfer has found its rate and the workers' code is compiled, milliseconds. */
+const WARM_UP_MS = 2000;
+/** A worker looks for its orders every TICK_MS. */
+const ORDER_MS = 400;
+
+await using topology = new Topology();
+const netns = { a: await topology.addNetns("a"), b: await topology.addNetns("b") };
+await topology.veth(
+  { netns: netns.a, ifname: "wire", addresses: [`${UNDERLAY.a}/24`] },
+  { netns: netns.b, ifname: "wire", addresses: [`${UNDERLAY.b}/24`] },
+);
+const bench: Bench = { topology, netns };
+const ends = { a: await startEnd("a"), b: await startEnd("b") };
+const setup = {
+  ifname: "vti1",
+  key: 7,
+  algorithm: algorithm(values.algorithm),
+  udp: values.encap === "udp",
+};
+await setUpTunnel(topology, setup, ends.a, ends.b);
+await reachable(bench, INNER.b);
+const server = await topology.spawn(netns.b, ["iperf3", "-s", "--forceflush"]);
+await server.printed(/listening/);
+
+const measured = Number(values.seconds) * 1000;
+const seconds = Math.ceil((WARM_UP_MS + measured + 2 * ORDER_MS) / 1000);
+const client = ["iperf3", "-J", "-c", INNER.b, "-P", values.streams, "-t", `${seconds}`];
+const transfer = topology.must(netns.a, client, { timeout: (seconds + 20) * 1000 });
+await sleep(WARM_UP_MS);
+await order("start");
+await sleep(measured);
+await order("stop");
+const gbps = JSON.parse(await transfer).end.sum_received.bits_per_second / 1e9;
+
+const reports = { a: await reportsOf("a"), b: await reportsOf("b") };
+const title = `${values.placement}, ${values.encap}, ${values.algorithm}, ${values.streams} stream(s)`;
+console.log(`${title}: ${gbps.toFixed(2)} Gbit/s while timed`);
+for (const side of SIDES) {
+  for (const report of reports[side]) {
+    console.log(`\n${side === "a" ? "sending" : "receiving"} end, thread ${report.thread}`);
+    console.log(table(report));
+  }
+}
+if (values.json !== undefined) {
+  await Deno.writeTextFile(values.json, JSON.stringify({ title, gbps, reports }, null, 2) + "\n");
+}
+
+async function startEnd(side: Side): Promise<TunnelEnd> {
+  const placement = values.placement as Placement;
+  return {
+    daemon: await Daemon.start(topology, {
+      placement,
+      netns: netns[side],
+      script: "bench/profile/daemon.ts",
+    }),
+    netns: netns[side],
+    outer: UNDERLAY[side],
+    inner: [`${INNER[side]}/30`],
+    spi: side === "a" ? 0x1001 : 0x2002,
+  };
+}
+
+async function order(word: "start" | "stop"): Promise<void> {
+  for (const side of SIDES) await Deno.writeTextFile(`${ends[side].daemon.runDir}/${word}`, "");
+  await sleep(ORDER_MS);
+}
+
+async function reportsOf(side: Side): Promise<WorkerReport[]> {
+  const { runDir } = ends[side].daemon;
+  const reports: WorkerReport[] = [];
+  for await (const { name } of Deno.readDir(runDir)) {
+    if (name.startsWith("report-")) reports.push(JSON.parse(await Deno.readTextFile(`${runDir}/${name}`)));
+  }
+  return reports.sort((a, b) => a.thread - b.thread);
+}
+
+function table({ wallNs, userNs, systemNs, markNs, tallies }: WorkerReport): string {
+  const percent = (ns: number) => `${(100 * ns / wallNs).toFixed(1)}%`;
+  const packets = tallies.filter(({ name }) => name.startsWith("batches")).reduce(
+    (sum, t) => sum + t.items,
+    0,
+  );
+  const rows = tallies.filter(({ calls, ns }) => calls > 0 || ns > 0).map((tally) => row(tally, packets));
+  const head = ["kind", "calls/s", "items/call", "us/call", "share", "ns"];
+  const all = [head, ...rows.sort((x, y) => Number(y[5]) - Number(x[5]))];
+  const widths = head.map((_, column) => Math.max(...all.map((cells) => cells[column]!.length)));
+  const lines = all.map((cells) =>
+    cells.map((cell, i) => i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)).join("  ")
+  );
+  lines.push(
+    `on a processor: user ${percent(userNs)}, system ${percent(systemNs)}; a mark costs ${
+      markNs.toFixed(0)
+    } ns`,
+  );
+  return lines.join("\n");
+
+  function row({ name, calls, items, ns }: Tally, packets: number): string[] {
+    const own = Math.max(0, ns - calls * markNs);
+    return [
+      name,
+      (calls * 1e9 / wallNs).toFixed(0),
+      calls === 0 ? "" : (items / calls).toFixed(1),
+      calls === 0 ? "" : (own / calls / 1000).toFixed(2),
+      percent(ns),
+      packets === 0 ? "0" : (own / packets).toFixed(0),
+    ];
+  }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
