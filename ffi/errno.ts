@@ -22,6 +22,8 @@ export const ENODEV = 19;
 export const EINVAL = 22;
 export const EMFILE = 24;
 export const ENOTTY = 25;
+export const ENOSPC = 28;
+export const EROFS = 30;
 export const ERANGE = 34;
 export const ENOSYS = 38;
 export const EBADFD = 77;
@@ -38,6 +40,7 @@ export const ENOBUFS = 105;
 export const ETIMEDOUT = 110;
 export const ECONNREFUSED = 111;
 export const EHOSTUNREACH = 113;
+export const EDQUOT = 122;
 
 const NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries({
@@ -58,6 +61,8 @@ const NAMES: ReadonlyMap<number, string> = new Map(
     EINVAL,
     EMFILE,
     ENOTTY,
+    ENOSPC,
+    EROFS,
     ERANGE,
     ENOSYS,
     EBADFD,
@@ -74,6 +79,7 @@ const NAMES: ReadonlyMap<number, string> = new Map(
     ETIMEDOUT,
     ECONNREFUSED,
     EHOSTUNREACH,
+    EDQUOT,
   }).map(([name, value]) => [value, name]),
 );
 

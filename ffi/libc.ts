@@ -30,6 +30,11 @@ const symbols = {
   writeBuffer: { name: "write", parameters: ["i32", "buffer", "usize"], result: "i32" },
   open: { parameters: ["buffer", "i32", "i32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
+  flock: { parameters: ["i32", "i32"], result: "i32" },
+  // Answers an errno, and leaves errno itself alone.
+  posix_fallocate: { parameters: ["i32", "i64", "i64"], result: "i32" },
+  mmap: { parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"], result: "pointer" },
+  munmap: { parameters: ["pointer", "usize"], result: "i32" },
   // The kernel's command is an unsigned int, whatever the C prototype says.
   ioctl: { parameters: ["i32", "u32", "buffer"], result: "i32" },
   ioctlValue: { name: "ioctl", parameters: ["i32", "u32", "u64"], result: "i32" },
