@@ -1,4 +1,4 @@
-/** Which worker an actor goes to. Pure: the answer depends on the arguments only, and nothing is ever moved. */
+/** Which worker an actor goes to. Pure: the answer depends on the arguments only. Nothing is ever moved. */
 
 /** What a user asks for. */
 export type PlacementMode = "packed" | "isolated" | "auto";
@@ -37,17 +37,14 @@ export function loadOf(actor: Placed): number {
   return actor.alone ? ALONE_LOAD : 1;
 }
 
-/** Worker for an actor, 0 to workers - 1. `loads[w]` is the sum of `loadOf` over the actors that worker w has. */
-export function placeActor(placement: Placement, actor: Placed, loads: readonly number[]): number {
-  if (placement.mode === "packed") return fnv1a(actor.group) % placement.workers;
+/**
+ * Worker for an actor, 0 to workers - 1. `loads[w]` is the sum of `loadOf` over the actors that worker w has; `home` is
+ * the worker that has the actor's group, undefined for the first of a group. Packed, a group stays together, and a new
+ * one goes where there is least.
+ */
+export function placeActor(placement: Placement, loads: readonly number[], home: number | undefined): number {
+  if (placement.mode === "packed" && home !== undefined) return home;
   let least = 0;
   for (let w = 1; w < placement.workers; w++) if ((loads[w] ?? 0) < (loads[least] ?? 0)) least = w;
   return least;
-}
-
-/** 32-bit FNV-1a over UTF-16 units: the same group always goes to the same worker. */
-function fnv1a(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return hash >>> 0;
 }

@@ -11,8 +11,10 @@ import {
 
 function placeAll(placement: Placement, actors: readonly Placed[]): number[] {
   const loads: number[] = [];
+  const homes = new Map<string, number>();
   return actors.map((actor) => {
-    const worker = placeActor(placement, actor, loads);
+    const worker = placeActor(placement, loads, homes.get(actor.group));
+    if (!homes.has(actor.group)) homes.set(actor.group, worker);
     loads[worker] = (loads[worker] ?? 0) + loadOf(actor);
     return worker;
   });
@@ -34,11 +36,14 @@ Deno.test("resolvePlacement() spreads from 4 cores on, and bounds the workers", 
   assert.deepEqual(resolvePlacement("isolated", 1), { mode: "isolated", workers: MAX_WORKERS });
 });
 
-Deno.test("placeActor() packs a group into one worker", () => {
+Deno.test("placeActor() packs a group into one worker, and as few groups into each as it can", () => {
   const placement = resolvePlacement("packed", 8);
-  const places = Array.from({ length: 50 }, (_, i) => new Set(placeAll(placement, group(`ns${i}`, 20))));
-  for (const place of places) assert.equal(place.size, 1);
-  assert.ok(new Set(places.flatMap((place) => [...place])).size > 1, "groups are spread");
+  const groups = Array.from({ length: 16 }, (_, i) => group(`ns${i}`, 20 * i));
+  const places = placeAll(placement, groups.flat());
+  const workers = groups.map((actors) => new Set(places.splice(0, actors.length)));
+  for (const worker of workers) assert.equal(worker.size, 1);
+  const perWorker = Object.groupBy(workers.map((worker) => [...worker][0]), (worker) => worker);
+  assert.deepEqual(Object.values(perWorker).map((groups) => groups!.length), Array(8).fill(2));
 });
 
 Deno.test("placeActor() isolates every actor while there are workers", () => {

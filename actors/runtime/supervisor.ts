@@ -86,6 +86,8 @@ export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #slots: Slot[] = [];
   readonly #slotOf = new Map<ActorId, Slot>();
+  /** Where each group's first actor went, and how many it has. */
+  readonly #homes = new Map<string, { readonly slot: number; actors: number }>();
   readonly #routes = new SharedArrayBuffer(MAX_ACTORS * 4);
   readonly #timer: ReturnType<typeof setInterval>;
   #spare: Seat | null = null;
@@ -123,7 +125,10 @@ export class Supervisor {
     if (this.#slotOf.has(actor)) throw new Error(`Cannot spawn actor ${actor}: it exists`);
     if (this.#stopping !== null) throw new Error(`Cannot spawn actor ${actor}: stopping`);
     const loads = this.#slots.map((slot) => slot.load);
-    const slot = this.#slots[placeActor(this.#options.placement, placed, loads)];
+    const home = this.#homes.get(placed.group);
+    const slot = this.#slots[placeActor(this.#options.placement, loads, home?.slot)];
+    if (home === undefined) this.#homes.set(placed.group, { slot: slot.index, actors: 1 });
+    else home.actors++;
     slot.load += loadOf(placed);
     this.#slotOf.set(actor, slot);
     try {
@@ -157,6 +162,8 @@ export class Supervisor {
     this.#slotOf.delete(actor);
     slot.actors.delete(actor);
     slot.load -= loadOf(placed);
+    const home = this.#homes.get(placed.group)!;
+    if (--home.actors === 0) this.#homes.delete(placed.group);
   }
 
   /** Sends a letter from MAIN. Lost when the actor's worker is down. */
