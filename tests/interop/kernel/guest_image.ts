@@ -2,7 +2,7 @@
  * The guest's kernel and initramfs: Debian's own kernel package, whose ip_vti, xfrm and esp4 modules are the original
  * of what the gateway does, and programs of this host.
  *
- * Needs Debian on x86-64 with apt-get, dpkg, lz4, busybox-static, iproute2, iputils-ping, iperf3, perl-base, dash.
+ * Needs Debian on x86-64 with apt-get, dpkg, lz4, busybox-static, iproute2, iputils-ping, perl-base, dash.
  */
 import { must } from "../../doubles/topology.ts";
 import { type CpioEntry, directory, file, newc, symlink } from "./newc.ts";
@@ -49,7 +49,7 @@ const MODULES = [
   ],
 ];
 /** Programs of this host; the rest is busybox. busybox's own shell would prefer its own ip and ping. */
-const PROGRAMS = ["ip", "ping", "iperf3", "perl"];
+const PROGRAMS = ["ip", "ping", "perl"];
 
 export interface GuestImage {
   /** Paths of files. */
@@ -79,7 +79,14 @@ export async function guestImage(): Promise<GuestImage> {
 
 /** Changes when this host's programs or the files here do. */
 async function recipeDigest(): Promise<string> {
-  const files = ["guest_image.ts", "newc.ts", "guest_init.sh", "guest_agent.pl", "guest_encap.pl"];
+  const files = [
+    "guest_image.ts",
+    "newc.ts",
+    "guest_init.sh",
+    "guest_agent.pl",
+    "guest_encap.pl",
+    "guest_echo.pl",
+  ];
   const parts: string[] = await Promise.all(files.map((name) => Deno.readTextFile(HERE + name)));
   for (const program of [...PROGRAMS, "busybox", "dash"]) {
     const { size, mtime } = await Deno.stat(await pathOf(program));
@@ -137,6 +144,7 @@ async function rootOf(tree: string): Promise<CpioEntry[]> {
   root.add(file("init", EXECUTABLE, await Deno.readFile(`${HERE}guest_init.sh`)));
   root.add(file("agent", EXECUTABLE, await Deno.readFile(`${HERE}guest_agent.pl`)));
   root.add(file("encap", EXECUTABLE, await Deno.readFile(`${HERE}guest_encap.pl`)));
+  root.add(file("echo", EXECUTABLE, await Deno.readFile(`${HERE}guest_echo.pl`)));
   for (const table of ["protocols", "iproute2/rt_protos", "iproute2/rt_scopes", "iproute2/rt_tables"]) {
     const bytes = await Deno.readFile(`/etc/${table}`).catch(() => null);
     if (bytes) root.add(file(`etc/${table}`, 0o644, bytes));
