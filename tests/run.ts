@@ -38,7 +38,7 @@ const STEPS: readonly Step[] = [
     limit: 180,
   },
   { part: "netns", name: "tests in namespaces", args: ["test", "-A", ...WHOLE_PROGRAM], counts: true, limit: 540 },
-  { part: "interop", name: "tests against other programs", args: ["test", "-A", ...INTEROP], counts: true, limit: 240 },
+  { part: "interop", name: "tests against other programs", args: ["test", "-A", ...INTEROP], counts: true, limit: 300 },
 ];
 
 /** Debian packages that a part needs. */
