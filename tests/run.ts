@@ -57,10 +57,14 @@ const PACKAGES: Readonly<Record<Part, readonly string[]>> = {
   ],
   interop: [
     ...["libipsec-mb1", "iproute2", "iputils-ping", "iperf3", "tcpdump", "tshark", "python3-scapy"],
-    ...["strongswan-charon", "strongswan-swanctl", "libcharon-extra-plugins", "libstrongswan-standard-plugins"],
+    ...[
+      "strongswan-charon",
+      "strongswan-swanctl",
+      "libcharon-extra-plugins",
+      "libstrongswan-standard-plugins",
+    ],
     // Linux's own ip_vti in a guest.
     ...["qemu-system-x86", "busybox-static", "lz4"],
-  ],
   ],
 };
 
