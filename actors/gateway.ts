@@ -4,107 +4,14 @@
  * Addresses are text ("192.0.2.1", "2001:db8::1"), keys of devices are numbers in host order (mark values), SPIs and
  * marks are numbers, secret keys are "0x" and hex digits. Names are those of iproute2's JSON output.
  */
-import type { DropName, XfrmMib } from "../datapath/drop_reason.ts";
+import type { XfrmMib } from "../datapath/drop_reason.ts";
 import type { Result } from "./control/kernel_error.ts";
+import type { LinkChange, LinkInfo, LinkRequest } from "./gateway_links.ts";
+
+export type * from "./gateway_links.ts";
 
 /** A namespace: a name under /run/netns, "pid:N", or "self" (the daemon's own). */
 export type NetnsRef = string;
-
-// ---- links ---------------------------------------------------------------------------------------------------
-
-/** IFLA_VTI_* of a request; an absent attribute is 0, except fwmark at changelink, which keeps its value. */
-export interface VtiInfoData {
-  readonly local?: string;
-  readonly remote?: string;
-  readonly ikey?: number;
-  readonly okey?: number;
-  /** Name of the device to bind to, in the underlay namespace. */
-  readonly link?: string;
-  readonly fwmark?: number;
-}
-
-export interface LinkRequest {
-  /** Absent: the lowest free vti%d. */
-  readonly ifname?: string;
-  readonly mtu?: number;
-  readonly up?: boolean;
-  readonly linkinfo: { readonly info_kind: "vti"; readonly info_data?: VtiInfoData };
-}
-
-/** A change: what `ip link set` can say of a vti. */
-export interface LinkChange {
-  readonly ifname?: string;
-  readonly mtu?: number;
-  readonly up?: boolean;
-  readonly linkinfo?: { readonly info_kind: "vti"; readonly info_data?: VtiInfoData };
-}
-
-export interface LinkStats {
-  readonly rx: {
-    readonly bytes: number;
-    readonly packets: number;
-    readonly errors: number;
-    readonly dropped: number;
-    readonly over_errors: number;
-    readonly multicast: number;
-  };
-  readonly tx: {
-    readonly bytes: number;
-    readonly packets: number;
-    readonly errors: number;
-    readonly dropped: number;
-    readonly carrier_errors: number;
-    readonly collisions: number;
-    readonly aborted_errors: number;
-  };
-}
-
-/** What `ip -d -s -j link show` prints of a vti, and the drops by cause. */
-export interface LinkInfo {
-  readonly ifindex: number;
-  readonly link: string | null;
-  readonly ifname: string;
-  readonly flags: readonly string[];
-  readonly mtu: number;
-  readonly qdisc: string;
-  readonly operstate: string;
-  readonly linkmode: string;
-  readonly group: string;
-  readonly txqlen: number;
-  readonly link_type: "ipip";
-  readonly address: string;
-  readonly link_pointtopoint?: true;
-  readonly broadcast: string;
-  readonly permaddr?: string;
-  readonly promiscuity: number;
-  readonly allmulti: number;
-  readonly min_mtu: number;
-  readonly max_mtu: number;
-  readonly linkinfo: {
-    readonly info_kind: "vti";
-    readonly info_data: {
-      readonly remote: string;
-      readonly local: string;
-      readonly link?: string;
-      /** Dotted quad, as iproute2 prints keys. */
-      readonly ikey?: string;
-      readonly okey?: string;
-      /** "0x1", as iproute2 prints it. */
-      readonly fwmark?: string;
-    };
-  };
-  readonly inet6_addr_gen_mode?: string;
-  readonly num_tx_queues: number;
-  readonly num_rx_queues: number;
-  readonly gso_max_size: number;
-  readonly gso_max_segs: number;
-  readonly tso_max_size: number;
-  readonly tso_max_segs: number;
-  readonly gro_max_size: number;
-  readonly stats64: LinkStats;
-  /** Packets refused, by cause; only causes that occurred. */
-  readonly drops: Readonly<Partial<Record<DropName, number>>>;
-}
 
 // ---- xfrm ----------------------------------------------------------------------------------------------------
 

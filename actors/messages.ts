@@ -3,6 +3,7 @@
  * Everything here survives a structured clone.
  */
 import type { IpTunnelParm } from "../datapath/tunnel/ip_tunnel_parm.ts";
+import type { ControlTunnel } from "./control/ip_tunnel.ts";
 import type { XfrmChange } from "./control/xfrm_change.ts";
 
 /** KIND of a batch on its round trip. */
@@ -52,15 +53,19 @@ export interface SaTableInit {
   readonly mib: MibCells;
 }
 
-export interface TunnelInit {
-  readonly kind: "tunnel";
-  readonly saTable: number;
-  readonly tunFd: number;
+/** What may change of a tunnel while it lives. */
+export interface TunnelView {
+  readonly parm: IpTunnelParm;
+  readonly mtu: number;
   /** Raw ICMP and ICMPv6 sockets in the device's namespace, for answers to inner senders. */
   readonly icmpFd: number;
   readonly icmp6Fd: number;
-  readonly parm: IpTunnelParm;
-  readonly mtu: number;
+}
+
+export interface TunnelInit extends TunnelView {
+  readonly kind: "tunnel";
+  readonly saTable: number;
+  readonly tunFd: number;
   readonly counters: Float64Array<SharedArrayBuffer>;
 }
 
@@ -78,10 +83,8 @@ export type SaTableLetter = { readonly op: "xfrm"; readonly change: XfrmChange }
 };
 
 /** Gateway → tunnel. */
-export interface TunnelLetter {
+export interface TunnelLetter extends TunnelView {
   readonly op: "set";
-  readonly parm: IpTunnelParm;
-  readonly mtu: number;
 }
 
 /** Actors → gateway. */
@@ -95,3 +98,9 @@ export type GatewayLetter =
   }
   | { readonly op: "link-gone"; readonly ifindex: number }
   | { readonly op: "expired"; readonly number: number; readonly hard: boolean };
+
+/** A tunnel as the packet path knows it. */
+export function parmOf({ actor, ifindex, parms, up, order }: ControlTunnel): IpTunnelParm {
+  const { local, remote, iKey, oKey, link } = parms;
+  return { actor, ifindex, local, remote, iKey, oKey, link, up, order };
+}

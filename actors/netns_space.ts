@@ -5,30 +5,21 @@
  */
 import type { CryptoBackend } from "../datapath/esp/aead.ts";
 import { XFRM_MIB, type XfrmMib } from "../datapath/drop_reason.ts";
-import type { IpTunnelParm } from "../datapath/tunnel/ip_tunnel_parm.ts";
 import { IPPROTO_ESP } from "../datapath/xfrm/xfrm_record.ts";
 import { close } from "../ffi/io.ts";
 import { withNetns } from "../ffi/netns.ts";
 import { Rtnetlink } from "../ffi/rtnetlink.ts";
 import { openUdpSocket } from "../ffi/udp_socket.ts";
-import { type ControlTunnel, IpTunnelNet } from "./control/ip_tunnel.ts";
 import { fail, ok, type Result } from "./control/kernel_error.ts";
-import { noSuchLink, vtiChangelink, vtiDellink, vtiFillInfo, vtiNewlink } from "./control/vti_link_ops.ts";
 import type { TransformSpec } from "./control/xfrm_state_request.ts";
 import { XfrmUser, type XfrmUserDeps } from "./control/xfrm_user.ts";
-import { type Cells, dropsByCause, linkStats, makeCells, TUNNEL_CELLS } from "./counters.ts";
-import type { GatewayEvent, LinkChange, LinkInfo, LinkRequest } from "./gateway.ts";
-import type {
-  ActorInit,
-  GatewayLetter,
-  NetnsLetter,
-  SaTableLetter,
-  TunnelLetter,
-  UdpPort,
-} from "./messages.ts";
+import { makeCells } from "./counters.ts";
+import type { GatewayEvent } from "./gateway.ts";
+import { type ActorInit, type GatewayLetter, parmOf, type UdpPort } from "./messages.ts";
 import { closeNetnsFds, type NetnsFds } from "./netns_fds.ts";
+import { NetnsLinks } from "./netns_links.ts";
 import type { Supervisor } from "./runtime/supervisor.ts";
-import { TunDevices } from "./vti_devices.ts";
+import { SpaceActors } from "./space_actors.ts";
 
 /** What a namespace needs of the gateway. */
 export interface SpaceDeps {
@@ -36,91 +27,77 @@ export interface SpaceDeps {
   readonly backend: CryptoBackend;
   nextActor(): number;
   event(netns: string, kind: GatewayEvent["kind"], body: unknown): void;
+  log(line: string): void;
+  /** Links of a namespace that is served. */
+  linksOf(inode: number): NetnsLinks;
 }
 
 export class NetnsSpace {
   readonly name: string;
   readonly inode: number;
-  readonly tunnels = new IpTunnelNet();
+  readonly links: NetnsLinks;
   readonly xfrm: XfrmUser;
-  readonly netnsActor: number;
-  readonly saTableActor: number;
-  /** Its actors, with a word for each. */
-  readonly actors = new Map<number, string>();
+  readonly actors: SpaceActors;
   readonly #deps: SpaceDeps;
   readonly #fds: NetnsFds;
-  readonly #rtnl: Rtnetlink;
-  readonly #devices: TunDevices;
-  readonly #counters = new Map<number, Cells>();
   readonly #netnsMib = makeCells(XFRM_MIB.length);
   readonly #saTableMib = makeCells(XFRM_MIB.length);
   readonly #udp: UdpPort[] = [];
   readonly #ipDefaultTtl: number;
-  /** What actors were told and have not answered. */
-  readonly #told = new Set<Promise<unknown>>();
 
   constructor(name: string, inode: number, fds: NetnsFds, deps: SpaceDeps) {
     this.name = name;
     this.inode = inode;
     this.#deps = deps;
     this.#fds = fds;
-    this.#rtnl = new Rtnetlink(fds.control);
-    this.netnsActor = this.#newActor("netns");
-    this.saTableActor = this.#newActor("SA table");
-    this.#devices = new TunDevices(
-      fds.netns,
-      this.#rtnl,
-      (ifname) => this.#newActor(ifname),
-      (actor, fd) => this.#retire(actor, fd),
-    );
+    this.actors = new SpaceActors(deps.supervisor, inode, deps.nextActor);
+    const event = (kind: GatewayEvent["kind"], body: unknown) => deps.event(name, kind, body);
+    this.links = new NetnsLinks({
+      inode,
+      fds,
+      rtnl: new Rtnetlink(fds.control),
+      actors: this.actors,
+      event,
+      log: (line) => this.#log(line),
+      linksOf: deps.linksOf,
+    });
     this.#ipDefaultTtl = withNetns(fds.netns, () => {
       return Number(Deno.readTextFileSync("/proc/sys/net/ipv4/ip_default_ttl"));
     });
     this.xfrm = new XfrmUser({
-      send: (change) => this.#tellSaTable({ op: "xfrm", change }),
-      ifindexOf: (ifname) => this.#devices.ifindexOf(ifname),
-      ifnameOf: (ifindex) => this.#devices.ifnameOf(ifindex),
+      send: (change) => this.actors.tellSaTable({ op: "xfrm", change }),
+      ifindexOf: (ifname) => this.links.devices.ifindexOf(ifname),
+      ifnameOf: (ifindex) => this.links.devices.ifnameOf(ifindex),
       checkTransform: (spec, proto) => this.#checkTransform(spec, proto),
       now: () => Date.now() / 1000,
-      event: (kind, body) => deps.event(name, kind, body),
+      event,
     });
   }
 
-  #newActor(word: string): number {
-    const actor = this.#deps.nextActor();
-    this.actors.set(actor, word);
-    return actor;
-  }
-
-  get #group(): string {
-    return String(this.inode);
-  }
-
-  /** Makes the namespace's own two actors. */
+  /** Makes the namespace's own two actors and its fallback device. */
   async start(): Promise<void> {
-    const { supervisor } = this.#deps;
-    await supervisor.spawn(this.saTableActor, { group: this.#group, alone: true });
-    await supervisor.spawn(this.netnsActor, { group: this.#group, alone: true });
+    await this.actors.start();
+    await this.links.start();
   }
 
   /** Init record of one of the namespace's actors as things stand now, or null for an actor of another one. */
   initOf(actor: number): ActorInit | null {
-    if (actor === this.netnsActor) {
+    if (actor === this.actors.netns) {
       return {
         kind: "netns",
-        saTable: this.saTableActor,
+        saTable: this.actors.saTable,
         espFd: this.#fds.esp,
         sendFd: this.#fds.send,
         monitorFd: this.#fds.monitor,
         udpPorts: this.#udp,
-        tunnels: [...this.tunnels.byName.values()].map(parmOf),
+        tunnels: [...this.links.net.tunnels.values()].map(parmOf),
         mib: this.#netnsMib,
       };
     }
-    if (actor === this.saTableActor) {
+    if (actor === this.actors.saTable) {
       return {
         kind: "sa_table",
-        netns: this.netnsActor,
+        netns: this.actors.netns,
         routeFd: this.#fds.routes,
         crypto: this.#deps.backend.name,
         ipDefaultTtl: this.#ipDefaultTtl,
@@ -128,105 +105,17 @@ export class NetnsSpace {
         mib: this.#saTableMib,
       };
     }
-    const tunnel = this.#tunnelOf(actor);
-    if (tunnel === undefined) return null;
-    return {
-      kind: "tunnel",
-      saTable: this.saTableActor,
-      tunFd: this.#devices.fds.get(actor)!,
-      icmpFd: this.#fds.icmp,
-      icmp6Fd: this.#fds.icmp6,
-      parm: parmOf(tunnel),
-      mtu: tunnel.mtu,
-      counters: this.#countersOf(actor),
-    };
+    return this.links.initOf(actor, this.actors.saTable);
   }
-
-  // ---- links ---------------------------------------------------------------------------------------------------
-
-  listLinks(): LinkInfo[] {
-    return [...this.tunnels.byName.values()].sort((a, b) => a.ifindex - b.ifindex).map((t) => this.#info(t));
-  }
-
-  getLink(ifname: string): Result<LinkInfo> {
-    const tunnel = this.tunnels.byName.get(ifname);
-    return tunnel === undefined ? noSuchLink(ifname) : ok(this.#info(tunnel));
-  }
-
-  async newlink(request: LinkRequest): Promise<Result<LinkInfo>> {
-    const made = vtiNewlink(this.tunnels, request, this.#devices);
-    if (!made.ok) return made;
-    const tunnel = made.value;
-    await this.#deps.supervisor.spawn(tunnel.actor, { group: this.#group, alone: false });
-    this.#tellNetns({ op: "tunnel-set", parm: parmOf(tunnel) });
-    await this.#settled();
-    const info = this.#info(tunnel);
-    this.#deps.event(this.name, "newlink", info);
-    return ok(info);
-  }
-
-  async changelink(ifname: string, change: LinkChange, replace: boolean): Promise<Result<LinkInfo>> {
-    const changed = vtiChangelink(this.tunnels, ifname, change, replace, this.#devices);
-    if (!changed.ok) return changed;
-    this.#announce(changed.value);
-    await this.#settled();
-    return ok(this.#info(changed.value));
-  }
-
-  async dellink(ifname: string): Promise<Result<void>> {
-    const done = vtiDellink(this.tunnels, ifname, this.#devices);
-    await this.#settled();
-    return done;
-  }
-
-  /** Tells the actors what a tunnel is now, and the listeners. */
-  #announce(tunnel: ControlTunnel): void {
-    const parm = parmOf(tunnel);
-    this.#tellNetns({ op: "tunnel-set", parm });
-    const letter: TunnelLetter = { op: "set", parm, mtu: tunnel.mtu };
-    this.#tell(tunnel.actor, letter);
-    this.#deps.event(this.name, "newlink", this.#info(tunnel));
-  }
-
-  /** Takes a tunnel's actor away, then its descriptor, and with it the device. */
-  #retire(actor: number, fd: number): void {
-    this.#tellNetns({ op: "tunnel-del", actor });
-    const gone = this.#deps.supervisor.remove(actor).finally(() => {
-      close(fd);
-      this.#counters.delete(actor);
-      this.actors.delete(actor);
-    });
-    this.#track(gone);
-    this.#deps.event(this.name, "dellink", { actor });
-  }
-
-  #tunnelOf(actor: number): ControlTunnel | undefined {
-    return [...this.tunnels.byName.values()].find((t) => t.actor === actor);
-  }
-
-  #countersOf(actor: number): Cells {
-    let cells = this.#counters.get(actor);
-    if (cells === undefined) this.#counters.set(actor, cells = makeCells(TUNNEL_CELLS));
-    return cells;
-  }
-
-  #info(tunnel: ControlTunnel): LinkInfo {
-    const cells = this.#countersOf(tunnel.actor);
-    const { link } = tunnel.parms;
-    const linkName = link === 0 ? null : this.#devices.ifnameOf(link);
-    return vtiFillInfo(tunnel, linkName, linkStats(cells), dropsByCause(cells));
-  }
-
-  // ---- what others change in the namespace ---------------------------------------------------------------------
 
   /** A letter of one of the namespace's actors. */
   hear(letter: GatewayLetter): void {
     switch (letter.op) {
       case "link":
-        this.#linkChanged(letter);
+        this.#follow(this.links.linkChanged(letter));
         break;
       case "link-gone":
-        this.#linkGone(letter.ifindex);
+        this.#follow(this.links.linkGone(letter.ifindex));
         break;
       case "expired":
         this.xfrm.expired(letter.number, letter.hard);
@@ -234,21 +123,13 @@ export class NetnsSpace {
     }
   }
 
-  #linkChanged({ ifindex, ifname, up, mtu }: Extract<GatewayLetter, { op: "link" }>): void {
-    const tunnel = [...this.tunnels.byName.values()].find((t) => t.ifindex === ifindex);
-    if (tunnel === undefined) return;
-    if (tunnel.ifname === ifname && tunnel.up === up && tunnel.mtu === mtu) return;
-    this.tunnels.byName.delete(tunnel.ifname);
-    Object.assign(tunnel, { ifname, up, mtu });
-    this.tunnels.byName.set(ifname, tunnel);
-    this.#announce(tunnel);
+  /** Nobody waits for what follows from others' changes, so its failure is for the operator. */
+  #follow(following: Promise<void>): void {
+    following.catch((error) => this.#log(`Cannot follow a change of a device: ${error.message}`));
   }
 
-  /** `ip link del`, of a device that is really gone and not only moved within this notification's time. */
-  #linkGone(ifindex: number): void {
-    const tunnel = [...this.tunnels.byName.values()].find((t) => t.ifindex === ifindex);
-    if (tunnel === undefined || this.#rtnl.link(ifindex) !== null) return;
-    vtiDellink(this.tunnels, tunnel.ifname, this.#devices);
+  #log(line: string): void {
+    this.#deps.log(`${this.name}: ${line}`);
   }
 
   // ---- xfrm ----------------------------------------------------------------------------------------------------
@@ -256,7 +137,7 @@ export class NetnsSpace {
   /** Runs an operation on SAD or SPD and waits until the packet path has it. */
   async xfrmChange<T>(change: (xfrm: XfrmUser) => Result<T>): Promise<Result<T>> {
     const result = change(this.xfrm);
-    await this.#settled();
+    await this.actors.settled();
     return result;
   }
 
@@ -271,8 +152,8 @@ export class NetnsSpace {
     }
     const udp = { port, fd };
     this.#udp.push(udp);
-    this.#tellNetns({ op: "udp-open", port: udp });
-    await this.#settled();
+    this.actors.tellNetns({ op: "udp-open", port: udp });
+    await this.actors.settled();
     return ok(undefined);
   }
 
@@ -295,56 +176,15 @@ export class NetnsSpace {
 
   /** exit_batch: removes links and actors, then closes every descriptor. */
   async close(): Promise<void> {
-    for (const ifname of [...this.tunnels.byName.keys()]) vtiDellink(this.tunnels, ifname, this.#devices);
-    await this.#settled();
-    await this.#deps.supervisor.remove(this.netnsActor);
-    await this.#deps.supervisor.remove(this.saTableActor);
+    await this.links.close();
+    await this.actors.stop();
     this.closeFds();
   }
 
   /** For when the workers are gone already. */
   closeFds(): void {
-    for (const fd of this.#devices.fds.values()) close(fd);
+    this.links.closeFds();
     for (const { fd } of this.#udp) close(fd);
     closeNetnsFds(this.#fds);
   }
-
-  // ---- letters -------------------------------------------------------------------------------------------------
-
-  #tellNetns(letter: NetnsLetter): void {
-    this.#tell(this.netnsActor, letter);
-  }
-
-  #tellSaTable(letter: SaTableLetter): void {
-    this.#tell(this.saTableActor, letter);
-  }
-
-  /** A worker that fails meanwhile loses the letter; its successor starts from the present state, which has it. */
-  #tell(actor: number, letter: unknown): void {
-    this.#track(this.#deps.supervisor.ask(actor, letter).catch(() => undefined));
-  }
-
-  #track(promise: Promise<unknown>): void {
-    this.#told.add(promise);
-    promise.finally(() => this.#told.delete(promise));
-  }
-
-  async #settled(): Promise<void> {
-    while (this.#told.size > 0) await Promise.all(this.#told);
-  }
-}
-
-function parmOf(tunnel: ControlTunnel): IpTunnelParm {
-  const { actor, ifindex, parms, up, order } = tunnel;
-  return {
-    actor,
-    ifindex,
-    local: parms.local,
-    remote: parms.remote,
-    iKey: parms.iKey,
-    oKey: parms.oKey,
-    link: parms.link,
-    up,
-    order,
-  };
 }

@@ -2,9 +2,8 @@
 import { XFRM_MIB, type XfrmMib } from "../datapath/drop_reason.ts";
 import { close } from "../ffi/io.ts";
 import { type CryptoChoice, selectBackend, type SelectedBackend } from "../ffi/crypto_backend.ts";
-import { SyscallError } from "../ffi/errno.ts";
 import { createEventfd, ring } from "../ffi/eventfd.ts";
-import { createNetns, deleteNetns, listNetns, netnsInode, openNetns } from "../ffi/netns.ts";
+import { createNetns, deleteNetns, listNetns, netnsInode } from "../ffi/netns.ts";
 import { fail, ok, type Result } from "./control/kernel_error.ts";
 import { noSuchLink } from "./control/vti_link_ops.ts";
 import { EventLog } from "./event_log.ts";
@@ -26,8 +25,7 @@ import type {
   XfrmStateRequest,
 } from "./gateway.ts";
 import type { GatewayLetter } from "./messages.ts";
-import { openNetnsFds } from "./netns_fds.ts";
-import { NetnsSpace } from "./netns_space.ts";
+import { nameOf, NetnsSpaces, refused } from "./netns_spaces.ts";
 import { type Placement, type PlacementMode, resolvePlacement } from "./runtime/placement.ts";
 import { Supervisor, type WorkerChange, type WorkerFailure } from "./runtime/supervisor.ts";
 
@@ -58,12 +56,8 @@ export class UserSpaceGateway implements Gateway {
   readonly #backend: SelectedBackend;
   readonly #placement: Placement;
   readonly #supervisor: Supervisor;
+  readonly #spaces: NetnsSpaces;
   readonly #events = new EventLog();
-  /** Namespaces served, by inode. One that is being started is there as a promise already. */
-  readonly #spaces = new Map<number, NetnsSpace>();
-  readonly #starting = new Map<number, Promise<NetnsSpace>>();
-  /** All of them, those that are being started too. */
-  readonly #all = new Set<NetnsSpace>();
   readonly #started = performance.now();
   readonly #timer: ReturnType<typeof setInterval>;
   #lastActor = 0;
@@ -79,24 +73,26 @@ export class UserSpaceGateway implements Gateway {
       ring,
       closeBell: close,
       initOf: (actor) => ({ init: this.#initOf(actor) }),
-      receive: (message, from) => this.#ownerOf(from)?.hear(message as GatewayLetter),
+      receive: (message, from) => this.#spaces.ownerOf(from)?.hear(message as GatewayLetter),
       changed: (change) => this.#workerChanged(change),
       failed: (failure) => options.log(describe(failure)),
       escalate: (failure) => options.fatal(`${describe(failure)}; it failed too often and stays down`),
+    });
+    this.#spaces = new NetnsSpaces({
+      supervisor: this.#supervisor,
+      backend: this.#backend,
+      nextActor: () => ++this.#lastActor,
+      event: (netns, kind, body) => this.#events.add(netns, kind, body),
+      log: options.log,
     });
     this.#timer = setInterval(() => this.#tick(), LIFETIME_TICK_MS);
     Deno.unrefTimer(this.#timer);
   }
 
   #initOf(actor: number): unknown {
-    const init = this.#ownerOf(actor)?.initOf(actor) ?? null;
+    const init = this.#spaces.ownerOf(actor)?.initOf(actor) ?? null;
     if (init === null) throw new Error(`Cannot make actor ${actor}: nothing is known of it`);
     return init;
-  }
-
-  #ownerOf(actor: number): NetnsSpace | undefined {
-    for (const space of this.#all) if (space.actors.has(actor)) return space;
-    return undefined;
   }
 
   #tick(): void {
@@ -109,72 +105,6 @@ export class UserSpaceGateway implements Gateway {
   }
 
   // ---- namespaces ----------------------------------------------------------------------------------------------
-
-  /** The namespace if it is served; null when it exists and is not. ENOENT when there is none. */
-  #find(ns: NetnsRef): Result<NetnsSpace | null> {
-    try {
-      return ok(this.#spaces.get(netnsInode(ns)) ?? null);
-    } catch (error) {
-      return refused(error, ns);
-    }
-  }
-
-  /** The namespace, served from now on. */
-  async #serve(ns: NetnsRef): Promise<Result<NetnsSpace>> {
-    let fd: number;
-    try {
-      fd = openNetns(ns);
-    } catch (error) {
-      return refused(error, ns);
-    }
-    const inode = netnsInode(fd);
-    const known = this.#spaces.get(inode) ?? await this.#starting.get(inode);
-    if (known !== undefined) {
-      close(fd);
-      return ok(known);
-    }
-    try {
-      const starting = this.#startSpace(ns, inode, fd);
-      this.#starting.set(inode, starting);
-      return ok(await starting);
-    } catch (error) {
-      return refused(error, ns);
-    } finally {
-      this.#starting.delete(inode);
-    }
-  }
-
-  async #startSpace(ns: NetnsRef, inode: number, fd: number): Promise<NetnsSpace> {
-    const space = new NetnsSpace(nameOf(ns, inode), inode, openNetnsFds(fd), {
-      supervisor: this.#supervisor,
-      backend: this.#backend,
-      nextActor: () => ++this.#lastActor,
-      event: (netns, kind, body) => this.#events.add(netns, kind, body),
-    });
-    this.#all.add(space);
-    try {
-      await space.start();
-    } catch (error) {
-      this.#all.delete(space);
-      space.closeFds();
-      throw error;
-    }
-    this.#spaces.set(inode, space);
-    return space;
-  }
-
-  /** Asks a namespace that is served; one that is not answers as an empty one would. */
-  async #ask<T>(ns: NetnsRef, ask: (space: NetnsSpace) => Result<T>, empty: Result<T>): Promise<Result<T>> {
-    await Promise.allSettled(this.#starting.values());
-    const found = this.#find(ns);
-    if (!found.ok) return found;
-    return found.value === null ? empty : ask(found.value);
-  }
-
-  async #change<T>(ns: NetnsRef, change: (space: NetnsSpace) => Promise<Result<T>>): Promise<Result<T>> {
-    const space = await this.#serve(ns);
-    return space.ok ? await change(space.value) : space;
-  }
 
   // deno-lint-ignore require-await
   async listNetns(): Promise<NetnsInfo[]> {
@@ -189,7 +119,7 @@ export class UserSpaceGateway implements Gateway {
     return {
       name,
       inode,
-      links: space?.tunnels.byName.size ?? 0,
+      links: space?.links.here.size ?? 0,
       states: space?.xfrm.stateCount ?? 0,
       policies: space?.xfrm.policyCount ?? 0,
     };
@@ -211,20 +141,14 @@ export class UserSpaceGateway implements Gateway {
     } catch (error) {
       return refused(error, name);
     }
-    const space = await this.#serve(name);
+    const space = await this.#spaces.serve(name);
     return space.ok ? this.getNetns(name) : space;
   }
 
   async delNetns(name: string): Promise<Result<void>> {
-    const found = this.#find(name);
-    if (!found.ok) return found;
-    const space = found.value;
-    if (space !== null) {
-      this.#spaces.delete(space.inode);
-      await space.close();
-      this.#all.delete(space);
-    }
     try {
+      const space = this.#spaces.get(netnsInode(name));
+      if (space !== undefined) await this.#spaces.end(space);
       deleteNetns(name);
       return ok(undefined);
     } catch (error) {
@@ -235,37 +159,37 @@ export class UserSpaceGateway implements Gateway {
   // ---- links ---------------------------------------------------------------------------------------------------
 
   listLinks(ns: NetnsRef): Promise<Result<LinkInfo[]>> {
-    return this.#ask(ns, (space) => ok(space.listLinks()), ok([]));
+    return this.#spaces.ask(ns, (space) => ok(space.links.list()), ok([]));
   }
 
   getLink(ns: NetnsRef, ifname: string): Promise<Result<LinkInfo>> {
-    return this.#ask(ns, (space) => space.getLink(ifname), noSuchLink(ifname));
+    return this.#spaces.ask(ns, (space) => space.links.get(ifname), noSuchLink(ifname));
   }
 
   newlink(ns: NetnsRef, request: LinkRequest): Promise<Result<LinkInfo>> {
-    return this.#change(ns, (space) => space.newlink(request));
+    return this.#spaces.change(ns, (space) => space.links.newlink(request));
   }
 
   changelink(ns: NetnsRef, ifname: string, change: LinkChange, replace: boolean): Promise<Result<LinkInfo>> {
-    return this.#change(ns, (space) => space.changelink(ifname, change, replace));
+    return this.#spaces.change(ns, (space) => space.links.changelink(ifname, change, replace));
   }
 
   dellink(ns: NetnsRef, ifname: string): Promise<Result<void>> {
-    return this.#change(ns, (space) => space.dellink(ifname));
+    return this.#spaces.change(ns, (space) => space.links.dellink(ifname));
   }
 
   // ---- xfrm ----------------------------------------------------------------------------------------------------
 
   listStates(ns: NetnsRef, filter: XfrmStateFilter, keys: boolean): Promise<Result<XfrmStateInfo[]>> {
-    return this.#ask(ns, (space) => space.xfrm.listStates(filter, keys), ok([]));
+    return this.#spaces.ask(ns, (space) => space.xfrm.listStates(filter, keys), ok([]));
   }
 
   getState(ns: NetnsRef, id: XfrmStateId, keys: boolean) {
-    return this.#ask(ns, (space) => space.xfrm.getState(id, keys), NO_STATE);
+    return this.#spaces.ask(ns, (space) => space.xfrm.getState(id, keys), NO_STATE);
   }
 
   newState(ns: NetnsRef, request: XfrmStateRequest): Promise<Result<XfrmStateInfo>> {
-    return this.#change(ns, async (space) => {
+    return this.#spaces.change(ns, async (space) => {
       if (request.encap !== undefined) {
         const port = await space.openUdpPort(request.encap.sport);
         if (!port.ok) return port;
@@ -275,47 +199,47 @@ export class UserSpaceGateway implements Gateway {
   }
 
   updState(ns: NetnsRef, request: XfrmStateRequest) {
-    return this.#change(ns, (space) => space.xfrmChange((xfrm) => xfrm.updState(request)));
+    return this.#spaces.change(ns, (space) => space.xfrmChange((xfrm) => xfrm.updState(request)));
   }
 
   delState(ns: NetnsRef, id: XfrmStateId) {
-    return this.#change(ns, (space) => space.xfrmChange((xfrm) => xfrm.delState(id)));
+    return this.#spaces.change(ns, (space) => space.xfrmChange((xfrm) => xfrm.delState(id)));
   }
 
   flushStates(ns: NetnsRef, filter: XfrmStateFilter) {
-    return this.#change(ns, (space) => space.xfrmChange((xfrm) => xfrm.flushStates(filter)));
+    return this.#spaces.change(ns, (space) => space.xfrmChange((xfrm) => xfrm.flushStates(filter)));
   }
 
   allocSpi(ns: NetnsRef, request: AllocSpiRequest) {
-    return this.#change(ns, (space) => space.xfrmChange((xfrm) => xfrm.allocSpi(request)));
+    return this.#spaces.change(ns, (space) => space.xfrmChange((xfrm) => xfrm.allocSpi(request)));
   }
 
   listPolicies(ns: NetnsRef) {
-    return this.#ask(ns, (space) => space.xfrm.listPolicies(), ok([]));
+    return this.#spaces.ask(ns, (space) => space.xfrm.listPolicies(), ok([]));
   }
 
   getPolicy(ns: NetnsRef, id: XfrmPolicyId) {
-    return this.#ask(ns, (space) => space.xfrm.getPolicy(id), NO_POLICY);
+    return this.#spaces.ask(ns, (space) => space.xfrm.getPolicy(id), NO_POLICY);
   }
 
   newPolicy(ns: NetnsRef, request: XfrmPolicyRequest) {
-    return this.#change(ns, (space) => space.xfrmChange((xfrm) => xfrm.newPolicy(request)));
+    return this.#spaces.change(ns, (space) => space.xfrmChange((xfrm) => xfrm.newPolicy(request)));
   }
 
   updPolicy(ns: NetnsRef, request: XfrmPolicyRequest) {
-    return this.#change(ns, (space) => space.xfrmChange((xfrm) => xfrm.updPolicy(request)));
+    return this.#spaces.change(ns, (space) => space.xfrmChange((xfrm) => xfrm.updPolicy(request)));
   }
 
   delPolicy(ns: NetnsRef, id: XfrmPolicyId) {
-    return this.#change(ns, (space) => space.xfrmChange((xfrm) => xfrm.delPolicy(id)));
+    return this.#spaces.change(ns, (space) => space.xfrmChange((xfrm) => xfrm.delPolicy(id)));
   }
 
   flushPolicies(ns: NetnsRef, ptype: "main" | "sub") {
-    return this.#change(ns, (space) => space.xfrmChange((xfrm) => xfrm.flushPolicies(ptype)));
+    return this.#spaces.change(ns, (space) => space.xfrmChange((xfrm) => xfrm.flushPolicies(ptype)));
   }
 
   xfrmStat(ns: NetnsRef) {
-    return this.#ask(ns, (space) => ok(space.xfrmStat()), ok(NO_XFRM_STAT));
+    return this.#spaces.ask(ns, (space) => ok(space.xfrmStat()), ok(NO_XFRM_STAT));
   }
 
   // ---- the whole -----------------------------------------------------------------------------------------------
@@ -336,8 +260,8 @@ export class UserSpaceGateway implements Gateway {
   }
 
   #actorName(actor: number): string {
-    const space = this.#ownerOf(actor);
-    return space === undefined ? `actor ${actor}` : `${space.name}/${space.actors.get(actor)}`;
+    const space = this.#spaces.ownerOf(actor);
+    return space === undefined ? `actor ${actor}` : `${space.name}/${space.actors.words.get(actor)}`;
   }
 
   events(after: number, signal: AbortSignal): AsyncIterable<GatewayEvent> {
@@ -347,38 +271,7 @@ export class UserSpaceGateway implements Gateway {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#supervisor.stop();
-    for (const space of this.#spaces.values()) space.closeFds();
-    this.#spaces.clear();
-  }
-}
-
-function nameOf(ns: NetnsRef, inode: number): string {
-  const named = listNetns().find((name) => sameInode(name, inode));
-  return named ?? ns;
-}
-
-function sameInode(name: string, inode: number): boolean {
-  try {
-    return netnsInode(name) === inode;
-  } catch {
-    return false; // Deleted between the listing and now.
-  }
-}
-
-/** A refusal of the kernel, as data. */
-function refused(error: unknown, ns: NetnsRef): Result<never> {
-  if (!(error instanceof SyscallError)) throw error;
-  switch (error.errnoName) {
-    case "ENOENT":
-    case "ESRCH":
-      return fail("ENOENT", error.message, "netns");
-    case "EPERM":
-    case "EACCES":
-      return fail("EPERM", error.message, "netns");
-    case "EEXIST":
-      return fail("EEXIST", error.message, "netns");
-    default:
-      return fail("EINVAL", `${error.message} (network namespace "${ns}")`, "netns");
+    this.#spaces.closeFds();
   }
 }
 

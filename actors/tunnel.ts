@@ -46,7 +46,7 @@ export class TunnelActor implements Behaviour<Batch> {
   readonly #segmenter = new Segmenter();
   readonly #reader: TunReader;
   readonly #output: TunOutput;
-  readonly #answers: IcmpAnswers;
+  #answers: IcmpAnswers;
   #parm: IpTunnelParm;
   #mtu: number;
   /** Batch that packets are read into. */
@@ -67,9 +67,10 @@ export class TunnelActor implements Behaviour<Batch> {
   }
 
   receive(message: unknown, _from: ActorId, reply: Reply): void {
-    const { parm, mtu } = message as TunnelLetter;
+    const { parm, mtu, icmpFd, icmp6Fd } = message as TunnelLetter;
     this.#parm = parm;
     this.#mtu = mtu;
+    this.#answers = new IcmpAnswers(icmpFd, icmp6Fd);
     reply(null);
   }
 

@@ -2,9 +2,11 @@
 import { EBUSY, SyscallError } from "../ffi/errno.ts";
 import { close } from "../ffi/io.ts";
 import type { Rtnetlink } from "../ffi/rtnetlink.ts";
+import { IFF_MULTICAST, IFF_NOARP, type Link } from "../ffi/rtnetlink_link.ts";
 import { ARPHRD_TUNNEL, openTun, setLinkType, setOffload, TUN_F_ALL } from "../ffi/tun.ts";
 import type { ControlTunnel } from "./control/ip_tunnel.ts";
 import { type Errno, fail, ok, type Result, STRERROR } from "./control/kernel_error.ts";
+import { type LiveLink, UNTOUCHED } from "./control/vti_fill_info.ts";
 import { TX_QUEUE_PACKETS, type VtiDevices } from "./control/vti_link_ops.ts";
 
 export class TunDevices implements VtiDevices {
@@ -12,7 +14,7 @@ export class TunDevices implements VtiDevices {
   readonly #rtnl: Rtnetlink;
   readonly #nextActor: (ifname: string) => number;
   readonly #retire: (actor: number, fd: number) => void;
-  /** Descriptor of each tunnel's device, by actor. */
+  /** Descriptor of each device that was made here, by actor. */
   readonly fds = new Map<number, number>();
 
   /** `retire` closes a device's descriptor once its actor no longer uses it. */
@@ -26,6 +28,10 @@ export class TunDevices implements VtiDevices {
     this.#rtnl = rtnl;
     this.#nextActor = nextActor;
     this.#retire = retire;
+  }
+
+  link(device: string | number): Link | null {
+    return this.#rtnl.link(device);
   }
 
   ifindexOf(ifname: string): number | null {
@@ -43,6 +49,23 @@ export class TunDevices implements VtiDevices {
   routeDeviceMtu(remote: number, local: number, link: number, fwmark: number): number | null {
     const route = this.#rtnl.routeGet({ dst: remote, src: local, oif: link, mark: fwmark });
     return route.errno === 0 ? this.deviceMtu(route.oif) : null;
+  }
+
+  /** What is set of the device by others than the gateway. */
+  live(ifindex: number): LiveLink {
+    const link = this.#rtnl.link(ifindex);
+    if (link === null) return UNTOUCHED;
+    const { allmulti, promiscuity, txqlen, group, linkmode } = link;
+    return {
+      arp: (link.flags & IFF_NOARP) === 0,
+      multicast: (link.flags & IFF_MULTICAST) !== 0,
+      allmulti,
+      promiscuity,
+      txqlen,
+      group,
+      linkmode,
+      addrGenMode: link.inet6AddrGenMode || UNTOUCHED.addrGenMode,
+    };
   }
 
   /** ARPHRD_TUNNEL, so that every tool shows link/ipip; all offloads that the kernel offers. */
@@ -80,12 +103,14 @@ export class TunDevices implements VtiDevices {
     return attempt(`Cannot set "${tunnel.ifname}" ${up ? "up" : "down"}`, () => {
       this.#rtnl.setLink({ ifindex: tunnel.ifindex, up });
       tunnel.up = up;
+      tunnel.everUp ||= up;
     });
   }
 
   rename(tunnel: ControlTunnel, ifname: string): Result<void> {
     return attempt(`Cannot rename "${tunnel.ifname}"`, () => {
       this.#rtnl.setLink({ ifindex: tunnel.ifindex, name: ifname });
+      tunnel.ifname = ifname;
     });
   }
 }
@@ -101,6 +126,7 @@ function attempt<T>(action: string, calls: () => T): Result<T> {
 }
 
 function controlErrno(error: SyscallError): Errno {
+  // A name that another TUN device has.
   if (error.errno === EBUSY) return "EEXIST";
   return error.errnoName in STRERROR ? error.errnoName as Errno : "EINVAL";
 }

@@ -67,6 +67,7 @@ export const linkInfo = z.strictObject({
   link_pointtopoint: z.literal(true).exactOptional(),
   broadcast: address,
   permaddr: address.exactOptional(),
+  link_netnsid: count.exactOptional(),
   promiscuity: count,
   allmulti: count,
   min_mtu: u32,

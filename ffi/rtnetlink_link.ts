@@ -6,6 +6,7 @@ export const RTM_DELLINK = 17;
 export const RTM_GETLINK = 18;
 
 export const IFF_UP = 0x1;
+export const IFF_NOARP = 0x80;
 export const IFF_MULTICAST = 0x1000;
 
 /** struct ifinfomsg: family (1), padding (1), type (2), index (4), flags (4), change mask (4). */

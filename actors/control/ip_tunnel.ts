@@ -24,33 +24,66 @@ export interface VtiParms {
   readonly fwmark: number;
 }
 
+/** What a tunnel's ioctls know besides (struct iphdr in ip_tunnel_parm): stored and shown, without effect on a vti. */
+export interface TunnelHeader {
+  /** 0: inherit. */
+  readonly ttl: number;
+  readonly tos: number;
+  readonly pmtudisc: boolean;
+}
+
+/** What rtnetlink sets, which can't say anything else. */
+export const NO_HEADER: TunnelHeader = { ttl: 0, tos: 0, pmtudisc: false };
+
 export interface ControlTunnel {
   readonly actor: number;
+  /** Namespace (inode) whose SAD, SPD, sockets and routes it uses, for ever. */
+  readonly underlay: number;
+  /** Namespace (inode) that its device lives in now. */
+  home: number;
+  /** It is the namespace's ip_vti0, whatever its name is now. */
+  readonly isFallback: boolean;
   ifname: string;
+  /** In `home`. */
   ifindex: number;
   parms: VtiParms;
+  header: TunnelHeader;
+  /** Made by ioctl: `ip -d link` shows the limits of its MTU. */
+  readonly byIoctl: boolean;
   /** Set when the remote was given, and never taken back. */
   pointToPoint: boolean;
   /** Local address at creation; `ip link` prints it as permaddr when it differs. */
   readonly permAddress: number;
   mtu: number;
   up: boolean;
+  /** It was up at some time, and has had a queue since. */
+  everUp: boolean;
   order: number;
 }
 
-/** struct ip_tunnel_net: the tunnels of one underlay namespace. */
+/** struct ip_tunnel_net: the tunnels whose underlay is one namespace, wherever their devices live. */
 export class IpTunnelNet {
-  readonly byName = new Map<string, ControlTunnel>();
+  /** By actor. */
+  readonly tunnels = new Map<number, ControlTunnel>();
   #order = 0;
+
+  /** `inode` is the namespace's. */
+  constructor(readonly inode: number) {}
+
+  /** ip_vti0, where there is one. */
+  get fallback(): ControlTunnel | undefined {
+    for (const t of this.tunnels.values()) if (t.isFallback) return t;
+    return undefined;
+  }
 
   /** A tunnel that is inserted later stands nearer to the head of its bucket. */
   nextOrder(): number {
     return ++this.#order;
   }
 
-  /** Keys and fwmark are not part of a tunnel's identity (ip_tunnel_find). */
+  /** Keys and fwmark are not part of a tunnel's identity; ip_vti0 has one too (ip_tunnel_find). */
   find(parms: VtiParms): ControlTunnel | undefined {
-    for (const t of this.byName.values()) {
+    for (const t of this.tunnels.values()) {
       const p = t.parms;
       if (p.local === parms.local && p.remote === parms.remote && p.link === parms.link) return t;
     }
@@ -58,19 +91,16 @@ export class IpTunnelNet {
   }
 }
 
-/** True for the parameters of ip_vti0, which every namespace with the driver has. */
-export function isFallback(parms: VtiParms): boolean {
-  return parms.local === 0 && parms.remote === 0 && parms.link === 0;
-}
-
-/** What the MTU guess asks of the underlay namespace; null when there is no route or device. */
-export interface UnderlayMtu {
-  routeDeviceMtu(remote: number, local: number, link: number, fwmark: number): number | null;
+/** What a tunnel needs of its underlay namespace; null when there is no such route or device. */
+export interface Underlay {
+  ifindexOf(ifname: string): number | null;
+  ifnameOf(ifindex: number): string | null;
   deviceMtu(ifindex: number): number | null;
+  routeDeviceMtu(remote: number, local: number, link: number, fwmark: number): number | null;
 }
 
 /** The MTU of a device with these parameters (ip_tunnel_bind_dev): the underlay's less the outer header. */
-export function ipTunnelBindDev(parms: VtiParms, underlay: UnderlayMtu): number {
+export function ipTunnelBindDev(parms: VtiParms, underlay: Underlay): number {
   const { remote, local, link, fwmark } = parms;
   const byRoute = remote === 0 ? null : underlay.routeDeviceMtu(remote, local, link, fwmark);
   const base = byRoute ?? (link === 0 ? null : underlay.deviceMtu(link)) ?? DEFAULT_UNDERLAY_MTU_BYTES;

@@ -1,10 +1,9 @@
 /**
- * rtnl_link_ops of the vti: newlink, changelink, dellink, fill_info. Kernel: net/ipv4/ip_vti.c vti_link_ops.
+ * rtnl_link_ops of the vti: newlink, changelink, dellink; and ip_vti0. Kernel: net/ipv4/ip_vti.c vti_link_ops.
  *
  * Pure: what must be done to a real device is asked of `VtiDevices`.
  */
-import type { LinkChange, LinkInfo, LinkRequest, LinkStats, VtiInfoData } from "../gateway.ts";
-import type { DropName } from "../../datapath/drop_reason.ts";
+import type { LinkChange, LinkRequest, VtiInfoData } from "../gateway.ts";
 import { fail, ok, type Result } from "./kernel_error.ts";
 import {
   changesKind,
@@ -13,27 +12,30 @@ import {
   ipTunnelBindDev,
   type IpTunnelNet,
   ipv4Text,
-  isFallback,
   MAX_MTU_BYTES,
   MIN_MTU_BYTES,
+  NO_HEADER,
   parseIpv4,
-  type UnderlayMtu,
+  type TunnelHeader,
+  type Underlay,
   type VtiParms,
 } from "./ip_tunnel.ts";
 
-/** What the driver needs of the namespace's real devices. */
-export interface VtiDevices extends UnderlayMtu {
-  ifindexOf(ifname: string): number | null;
-  ifnameOf(ifindex: number): string | null;
+/** What the driver needs of the real devices of a namespace. */
+export interface VtiDevices extends Underlay {
   /** Makes the device, DOWN. EEXIST when the name is taken. */
   register(ifname: string): Result<{ readonly ifindex: number; readonly actor: number }>;
+  /** Removes a device that was registered here, wherever it lives now. */
   unregister(tunnel: ControlTunnel): void;
+  /** These three are about devices that live here. */
   setMtu(tunnel: ControlTunnel, mtu: number): Result<void>;
   setUp(tunnel: ControlTunnel, up: boolean): Result<void>;
   rename(tunnel: ControlTunnel, ifname: string): Result<void>;
 }
 
-const ZERO: VtiParms = { local: 0, remote: 0, iKey: 0, oKey: 0, link: 0, fwmark: 0 };
+export const ZERO_PARMS: VtiParms = { local: 0, remote: 0, iKey: 0, oKey: 0, link: 0, fwmark: 0 };
+/** Name of the fallback device, and the device that ioctls without a name are addressed to. */
+export const FALLBACK_NAME = "ip_vti0";
 const IFNAMSIZ = 16;
 /** What `ip link` prints as qlen: DEFAULT_TX_QUEUE_LEN. */
 export const TX_QUEUE_PACKETS = 1000;
@@ -53,7 +55,7 @@ function allocName(template: string, devices: VtiDevices): string {
 }
 
 /** vti_netlink_parms: absent attributes keep `base`. */
-function netlinkParms(data: VtiInfoData | undefined, base: VtiParms, devices: VtiDevices): Result<VtiParms> {
+function netlinkParms(data: VtiInfoData | undefined, base: VtiParms, underlay: Underlay): Result<VtiParms> {
   const at = "linkinfo.info_data";
   const addresses = { local: base.local, remote: base.remote };
   for (const name of ["local", "remote"] as const) {
@@ -67,7 +69,7 @@ function netlinkParms(data: VtiInfoData | undefined, base: VtiParms, devices: Vt
   }
   let link = base.link;
   if (data?.link !== undefined) {
-    const ifindex = data.link === "" ? 0 : devices.ifindexOf(data.link);
+    const ifindex = data.link === "" ? 0 : underlay.ifindexOf(data.link);
     if (ifindex === null) return fail("ENODEV", `Cannot find device "${data.link}"`, `${at}.link`);
     link = ifindex;
   }
@@ -80,50 +82,105 @@ function netlinkParms(data: VtiInfoData | undefined, base: VtiParms, devices: Vt
   });
 }
 
-/** vti_newlink, ip_tunnel_newlink: duplicates, device, MTU, table; in this order. */
+/** vti_newlink: a device as a netlink message asks for it. */
 export function vtiNewlink(
   net: IpTunnelNet,
   request: LinkRequest,
   devices: VtiDevices,
 ): Result<ControlTunnel> {
   const template = request.ifname ?? "vti%d";
-  if (!devValidName(template)) {
+  const free = checkNewName(template, devices);
+  if (!free.ok) return free;
+  const parms = netlinkParms(request.linkinfo.info_data, ZERO_PARMS, devices);
+  if (!parms.ok) return parms;
+  const made = ipTunnelCreate(net, { template, parms: parms.value, header: NO_HEADER }, devices);
+  if (!made.ok) return made;
+  const tunnel = made.value;
+  const mtu = request.mtu === undefined ? ipTunnelBindDev(parms.value, devices) : clampMtu(request.mtu);
+  const done = chain(
+    () => devices.setMtu(tunnel, mtu),
+    () => request.up ? devices.setUp(tunnel, true) : ok(undefined),
+  );
+  if (!done.ok) {
+    vtiUnregister(net, tunnel, devices);
+    return done;
+  }
+  return made;
+}
+
+function checkNewName(template: string, devices: VtiDevices): Result<void> {
+  // dev_alloc_name(): one %d and no other %.
+  const isTemplate = !template.includes("%") || /^[^%]*%d[^%]*$/.test(template);
+  if (!devValidName(template) || !isTemplate) {
     return fail("EINVAL", `Cannot create link "${template}": not a device name`, "ifname");
   }
   if (devices.ifindexOf(template) !== null) {
     return fail("EEXIST", `Cannot create link "${template}": a device of that name exists`, "ifname");
   }
-  const read = netlinkParms(request.linkinfo.info_data, ZERO, devices);
-  if (!read.ok) return read;
-  const parms = read.value;
-  if (isFallback(parms) || net.find(parms) !== undefined) {
-    const other = net.find(parms)?.ifname ?? "ip_vti0";
-    return fail("EEXIST", `Cannot create link "${template}": "${other}" has the same local, remote and link`);
+  return ok(undefined);
+}
+
+export interface NewTunnel {
+  /** The name, or a template with %d. */
+  readonly template: string;
+  readonly parms: VtiParms;
+  readonly header: TunnelHeader;
+  readonly byIoctl?: boolean;
+  readonly isFallback?: boolean;
+}
+
+/** ip_tunnel_newlink, __ip_tunnel_create: duplicates, device, table; in this order. The MTU is still to be set. */
+export function ipTunnelCreate(
+  net: IpTunnelNet,
+  { template, parms, header, byIoctl = false, isFallback = false }: NewTunnel,
+  devices: VtiDevices,
+): Result<ControlTunnel> {
+  const other = net.find(parms);
+  if (other !== undefined) {
+    return fail(
+      "EEXIST",
+      `Cannot create link "${template}": "${other.ifname}" has the same local, remote and link`,
+    );
   }
   const ifname = template.includes("%d") ? allocName(template, devices) : template;
   const device = devices.register(ifname);
   if (!device.ok) return device;
   const tunnel: ControlTunnel = {
     ...device.value,
+    underlay: net.inode,
+    home: net.inode,
+    isFallback,
     ifname,
     parms,
+    header,
+    byIoctl,
     pointToPoint: parms.remote !== 0,
     permAddress: parms.local,
     mtu: 0,
     up: false,
+    everUp: false,
     order: net.nextOrder(),
   };
-  const mtu = request.mtu === undefined ? ipTunnelBindDev(parms, devices) : clampMtu(request.mtu);
-  const done = chain(
-    () => devices.setMtu(tunnel, mtu),
-    () => request.up ? devices.setUp(tunnel, true) : ok(undefined),
-  );
-  if (!done.ok) {
-    devices.unregister(tunnel);
-    return done;
-  }
-  net.byName.set(ifname, tunnel);
+  net.tunnels.set(tunnel.actor, tunnel);
   return ok(tunnel);
+}
+
+/** ip_tunnel_init_net: the fallback device. EEXIST when something else has its name. */
+export function vtiInitNet(net: IpTunnelNet, devices: VtiDevices): Result<ControlTunnel> {
+  const free = checkNewName(FALLBACK_NAME, devices);
+  if (!free.ok) return free;
+  const fallback: NewTunnel = {
+    template: FALLBACK_NAME,
+    parms: ZERO_PARMS,
+    header: NO_HEADER,
+    isFallback: true,
+  };
+  const made = ipTunnelCreate(net, fallback, devices);
+  if (!made.ok) return made;
+  const done = devices.setMtu(made.value, ipTunnelBindDev(ZERO_PARMS, devices));
+  if (done.ok) return made;
+  vtiUnregister(net, made.value, devices);
+  return done;
 }
 
 function chain(...steps: (() => Result<void>)[]): Result<void> {
@@ -134,149 +191,112 @@ function chain(...steps: (() => Result<void>)[]): Result<void> {
   return ok(undefined);
 }
 
+/** Where a tunnel's device lives, and where its packets go; the same namespace unless the device was moved. */
+export interface TunnelPlaces {
+  readonly net: IpTunnelNet;
+  readonly underlay: Underlay;
+  readonly home: VtiDevices;
+}
+
 /**
- * vti_changelink, ip_tunnel_changelink, ip_tunnel_update. With `replace` absent attributes are 0, except fwmark, as in
- * the kernel's message; without it they keep their values, as iproute2 makes it look.
+ * vti_changelink, ip_tunnel_changelink. With `replace` absent attributes are 0, except fwmark, as in the kernel's
+ * message; without it they keep their values, as iproute2 makes it look.
  */
 export function vtiChangelink(
-  net: IpTunnelNet,
-  ifname: string,
+  tunnel: ControlTunnel,
   change: LinkChange,
   replace: boolean,
-  devices: VtiDevices,
-): Result<ControlTunnel> {
-  const tunnel = net.byName.get(ifname);
-  if (tunnel === undefined) return noSuchLink(ifname);
+  places: TunnelPlaces,
+): Result<void> {
   const old = tunnel.parms;
   let parms = old;
   if (change.linkinfo !== undefined) {
-    const base = replace ? { ...ZERO, fwmark: old.fwmark } : old;
-    const read = netlinkParms(change.linkinfo.info_data, base, devices);
+    if (tunnel.isFallback) {
+      return fail("EINVAL", `Cannot change link "${tunnel.ifname}": it is the fallback device`);
+    }
+    const base = replace ? { ...ZERO_PARMS, fwmark: old.fwmark } : old;
+    const read = netlinkParms(change.linkinfo.info_data, base, places.underlay);
     if (!read.ok) return read;
     parms = read.value;
-    const other = isFallback(parms) ? "ip_vti0" : net.find(parms)?.ifname;
-    if (other !== undefined && other !== ifname) {
-      return fail("EEXIST", `Cannot change link "${ifname}": "${other}" has the same local, remote and link`);
-    }
-    if (other === undefined && changesKind(tunnel, parms.remote)) {
-      return fail(
-        "EINVAL",
-        `Cannot change link "${ifname}": remote can't go from ${ipv4Text(old.remote)} to ${
-          ipv4Text(parms.remote)
-        }`,
-        "linkinfo.info_data.remote",
-      );
-    }
+    const allowed = checkChange(tunnel, parms, places.net);
+    if (!allowed.ok) return allowed;
   }
-  if (change.mtu !== undefined && (change.mtu < MIN_MTU_BYTES || change.mtu > MAX_MTU_BYTES)) {
-    const range = `expected ${MIN_MTU_BYTES} to ${MAX_MTU_BYTES}`;
-    return fail("EINVAL", `Cannot set MTU of "${ifname}" to ${change.mtu}: ${range}`, "mtu");
-  }
-  if (change.ifname !== undefined && change.ifname !== ifname) {
-    const renamed = rename(net, tunnel, change.ifname, devices);
-    if (!renamed.ok) return renamed;
-  }
+  const settings = checkSettings(tunnel, change, places.home);
+  if (!settings.ok) return settings;
+  if (change.linkinfo !== undefined) tunnel.header = NO_HEADER;
   if (parms !== old) {
-    tunnel.parms = parms;
-    tunnel.order = net.nextOrder();
+    const updated = ipTunnelUpdate(tunnel, parms, change.mtu === undefined, places);
+    if (!updated.ok) return updated;
   }
-  const rebind = parms.link !== old.link || parms.fwmark !== old.fwmark;
-  const mtu = change.mtu ?? (rebind ? ipTunnelBindDev(parms, devices) : undefined);
-  const done = chain(
-    () => mtu === undefined ? ok(undefined) : devices.setMtu(tunnel, mtu),
-    () => change.up === undefined ? ok(undefined) : devices.setUp(tunnel, change.up),
+  const { mtu, ifname, up } = change;
+  return chain(
+    () => mtu === undefined ? ok(undefined) : places.home.setMtu(tunnel, mtu),
+    () =>
+      ifname === undefined || ifname === tunnel.ifname ? ok(undefined) : places.home.rename(tunnel, ifname),
+    () => up === undefined ? ok(undefined) : places.home.setUp(tunnel, up),
   );
-  return done.ok ? ok(tunnel) : done;
 }
 
-function rename(net: IpTunnelNet, tunnel: ControlTunnel, ifname: string, devices: VtiDevices): Result<void> {
-  if (!devValidName(ifname)) {
-    return fail(
-      "EINVAL",
-      `Cannot rename link "${tunnel.ifname}" to "${ifname}": not a device name`,
-      "ifname",
-    );
+/** ip_tunnel_changelink: no other tunnel has the ends, and a change of ends keeps the kind of the device. */
+export function checkChange(tunnel: ControlTunnel, parms: VtiParms, net: IpTunnelNet): Result<void> {
+  const other = net.find(parms);
+  if (other === tunnel) return ok(undefined);
+  const action = `Cannot change link "${tunnel.ifname}"`;
+  if (other !== undefined) {
+    return fail("EEXIST", `${action}: "${other.ifname}" has the same local, remote and link`);
   }
-  if (devices.ifindexOf(ifname) !== null) {
-    return fail("EEXIST", `Cannot rename link "${tunnel.ifname}": "${ifname}" exists`, "ifname");
+  if (!changesKind(tunnel, parms.remote)) return ok(undefined);
+  const ends = `from ${ipv4Text(tunnel.parms.remote)} to ${ipv4Text(parms.remote)}`;
+  return fail("EINVAL", `${action}: remote can't go ${ends}`, "linkinfo.info_data.remote");
+}
+
+/** do_setlink: what can be refused before anything is changed. */
+function checkSettings(tunnel: ControlTunnel, change: LinkChange, home: VtiDevices): Result<void> {
+  const { mtu, ifname } = change;
+  if (mtu !== undefined && (mtu < MIN_MTU_BYTES || mtu > MAX_MTU_BYTES)) {
+    const range = `expected ${MIN_MTU_BYTES} to ${MAX_MTU_BYTES}`;
+    return fail("EINVAL", `Cannot set MTU of "${tunnel.ifname}" to ${mtu}: ${range}`, "mtu");
   }
-  const done = devices.rename(tunnel, ifname);
-  if (!done.ok) return done;
-  net.byName.delete(tunnel.ifname);
-  tunnel.ifname = ifname;
-  net.byName.set(ifname, tunnel);
+  if (ifname === undefined || ifname === tunnel.ifname) return ok(undefined);
+  const action = `Cannot rename link "${tunnel.ifname}" to "${ifname}"`;
+  if (tunnel.up) return fail("EBUSY", `${action}: the device is up`, "ifname");
+  if (!devValidName(ifname)) return fail("EINVAL", `${action}: not a device name`, "ifname");
+  if (home.ifindexOf(ifname) !== null) return fail("EEXIST", `${action}: that name is taken`, "ifname");
   return ok(undefined);
 }
 
-/** ip_tunnel_dellink: out of the table, then the device. On ip_vti0 it succeeds and does nothing. */
-export function vtiDellink(net: IpTunnelNet, ifname: string, devices: VtiDevices): Result<void> {
-  const tunnel = net.byName.get(ifname);
-  if (tunnel === undefined) return ifname === "ip_vti0" ? ok(undefined) : noSuchLink(ifname);
-  net.byName.delete(ifname);
+/** ip_tunnel_update: to the head of its bucket; a new link or fwmark is a new guess, if the MTU is to follow it. */
+export function ipTunnelUpdate(
+  tunnel: ControlTunnel,
+  parms: VtiParms,
+  setMtu: boolean,
+  { net, underlay, home }: TunnelPlaces,
+): Result<void> {
+  const old = tunnel.parms;
+  tunnel.parms = parms;
+  tunnel.order = net.nextOrder();
+  if (parms.link === old.link && parms.fwmark === old.fwmark) return ok(undefined);
+  const mtu = ipTunnelBindDev(parms, underlay);
+  if (parms.remote !== 0) tunnel.pointToPoint = true;
+  return setMtu ? home.setMtu(tunnel, mtu) : ok(undefined);
+}
+
+/**
+ * ip_tunnel_dellink: out of the table, then the device. On ip_vti0 it succeeds and does nothing; returns whether it
+ * did something.
+ */
+export function vtiDellink(net: IpTunnelNet, tunnel: ControlTunnel, devices: VtiDevices): boolean {
+  if (tunnel.isFallback) return false;
+  vtiUnregister(net, tunnel, devices);
+  return true;
+}
+
+/** unregister_netdevice: also of ip_vti0, when its namespace ends. */
+export function vtiUnregister(net: IpTunnelNet, tunnel: ControlTunnel, devices: VtiDevices): void {
+  net.tunnels.delete(tunnel.actor);
   devices.unregister(tunnel);
-  return ok(undefined);
 }
 
 export function noSuchLink(ifname: string): Result<never> {
   return fail("ENODEV", `Cannot find device "${ifname}"`, "ifname");
-}
-
-/** vti_fill_info and rtnl_fill_ifinfo, as `ip -d -s -j link show` prints them. */
-export function vtiFillInfo(
-  tunnel: ControlTunnel,
-  linkName: string | null,
-  stats64: LinkStats,
-  drops: Partial<Record<DropName, number>>,
-): LinkInfo {
-  const { parms } = tunnel;
-  const flags = [
-    ...(tunnel.pointToPoint ? ["POINTOPOINT"] : []),
-    "NOARP",
-    ...(tunnel.up ? ["UP", "LOWER_UP"] : []),
-  ];
-  const any = (address: number): string => address === 0 ? "any" : ipv4Text(address);
-  return {
-    ifindex: tunnel.ifindex,
-    link: linkName,
-    ifname: tunnel.ifname,
-    flags,
-    mtu: tunnel.mtu,
-    qdisc: tunnel.up ? "noqueue" : "noop",
-    operstate: tunnel.up ? "UNKNOWN" : "DOWN",
-    linkmode: "DEFAULT",
-    group: "default",
-    txqlen: TX_QUEUE_PACKETS,
-    link_type: "ipip",
-    address: ipv4Text(parms.local),
-    ...(tunnel.pointToPoint ? { link_pointtopoint: true as const } : {}),
-    broadcast: ipv4Text(parms.remote),
-    ...(tunnel.permAddress !== 0 && tunnel.permAddress !== parms.local
-      ? { permaddr: ipv4Text(tunnel.permAddress) }
-      : {}),
-    promiscuity: 0,
-    allmulti: 0,
-    min_mtu: 0,
-    max_mtu: 0,
-    linkinfo: {
-      info_kind: "vti",
-      info_data: {
-        remote: any(parms.remote),
-        local: any(parms.local),
-        ...(linkName === null ? {} : { link: linkName }),
-        ...(parms.iKey === 0 ? {} : { ikey: ipv4Text(parms.iKey) }),
-        ...(parms.oKey === 0 ? {} : { okey: ipv4Text(parms.oKey) }),
-        ...(parms.fwmark === 0 ? {} : { fwmark: `0x${parms.fwmark.toString(16)}` }),
-      },
-    },
-    inet6_addr_gen_mode: "eui64",
-    num_tx_queues: 1,
-    num_rx_queues: 1,
-    gso_max_size: 65536,
-    gso_max_segs: 65535,
-    tso_max_size: 65536,
-    tso_max_segs: 65535,
-    gro_max_size: 65536,
-    stats64,
-    drops,
-  };
 }

@@ -1,8 +1,15 @@
 import assert from "node:assert/strict";
-import type { LinkRequest } from "../gateway.ts";
+import type { LinkChange, LinkRequest } from "../gateway.ts";
 import { type ControlTunnel, IpTunnelNet } from "./ip_tunnel.ts";
 import { fail, ok } from "./kernel_error.ts";
-import { vtiChangelink, vtiDellink, type VtiDevices, vtiFillInfo, vtiNewlink } from "./vti_link_ops.ts";
+import {
+  noSuchLink,
+  vtiChangelink,
+  vtiDellink,
+  type VtiDevices,
+  vtiInitNet,
+  vtiNewlink,
+} from "./vti_link_ops.ts";
 
 /** A namespace with eth0 (1500), d0 (1500) and a route to 192.0.2.0/24 by eth0. */
 class Devices implements VtiDevices {
@@ -35,6 +42,7 @@ class Devices implements VtiDevices {
   rename(tunnel: ControlTunnel, ifname: string) {
     this.names.delete(tunnel.ifname);
     this.names.set(ifname, tunnel.ifindex);
+    tunnel.ifname = ifname;
     return ok(undefined);
   }
   routeDeviceMtu() {
@@ -46,8 +54,10 @@ class Devices implements VtiDevices {
 }
 
 function make() {
-  const net = new IpTunnelNet();
+  const net = new IpTunnelNet(1);
   const devices = new Devices();
+  const fallback = vtiInitNet(net, devices);
+  assert.ok(fallback.ok);
   const add = (ifname: string | undefined, info_data: Record<string, string | number>, mtu?: number) => {
     const request: LinkRequest = {
       ...(ifname === undefined ? {} : { ifname }),
@@ -56,9 +66,15 @@ function make() {
     };
     return vtiNewlink(net, request, devices);
   };
+  const named = (ifname: string) => [...net.tunnels.values()].find((t) => t.ifname === ifname);
+  const set = (ifname: string, change: LinkChange, replace = false) => {
+    const tunnel = named(ifname);
+    if (tunnel === undefined) return noSuchLink(ifname);
+    return vtiChangelink(tunnel, change, replace, { net, underlay: devices, home: devices });
+  };
   const change = (ifname: string, info_data: Record<string, string | number>, replace = false) =>
-    vtiChangelink(net, ifname, { linkinfo: { info_kind: "vti", info_data } }, replace, devices);
-  return { net, devices, add, change };
+    set(ifname, { linkinfo: { info_kind: "vti", info_data } }, replace);
+  return { net, devices, fallback: fallback.value, add, named, set, change };
 }
 
 const LR = { local: "192.0.2.2", remote: "192.0.2.1" };
@@ -83,7 +99,7 @@ Deno.test("vtiNewlink() names the attribute that is wrong", () => {
   assert.ok(
     !device.ok && device.error.errno === "ENODEV" && device.error.attribute === "linkinfo.info_data.link",
   );
-  for (const name of ["", "a/b", "a b", "0123456789abcdef", ".."]) {
+  for (const name of ["", "a/b", "a b", "0123456789abcdef", "..", "v%", "v%s", "%d%d"]) {
     assert.equal(errno(add(name, LR)), "EINVAL", name);
   }
 });
@@ -129,50 +145,73 @@ Deno.test("vtiChangelink() refuses the ends of another tunnel before it looks at
 });
 
 Deno.test("vtiChangelink() replaces in full but keeps fwmark", () => {
-  const { add, change } = make();
+  const { add, change, named } = make();
   add("vti1", { ...LR, ikey: 7, okey: 7, fwmark: 5 });
-  const changed = change("vti1", LR, true);
-  assert.ok(changed.ok);
-  assert.deepEqual([changed.value.parms.iKey, changed.value.parms.oKey, changed.value.parms.fwmark], [
-    0,
-    0,
-    5,
-  ]);
+  assert.equal(errno(change("vti1", LR, true)), "");
+  const { iKey, oKey, fwmark } = named("vti1")!.parms;
+  assert.deepEqual([iKey, oKey, fwmark], [0, 0, 5]);
+});
+
+Deno.test("vtiChangelink() guesses the MTU anew for another link or fwmark only", () => {
+  const { add, change, set, named, devices } = make();
+  add("vti1", LR, 1300);
+  const mtu = () => named("vti1")!.mtu;
+  change("vti1", { remote: "192.0.2.77", ikey: 3 });
+  assert.equal(mtu(), 1300);
+  devices.routed = false;
+  change("vti1", { link: "d0" });
+  assert.equal(mtu(), 2980);
+  devices.routed = true;
+  change("vti1", { fwmark: 9 });
+  assert.equal(mtu(), 1480);
+  set("vti1", { mtu: 1200, linkinfo: { info_kind: "vti", info_data: { fwmark: 10 } } });
+  assert.equal(mtu(), 1200, "a given MTU goes before a guess");
 });
 
 Deno.test("vtiChangelink() refuses an MTU out of range that newlink would clamp", () => {
-  const { net, devices, add } = make();
+  const { add, set } = make();
   add("vti1", LR);
-  for (const mtu of [67, 65516]) {
-    assert.equal(errno(vtiChangelink(net, "vti1", { mtu }, false, devices)), "EINVAL");
-  }
-  for (const mtu of [68, 65515]) assert.equal(errno(vtiChangelink(net, "vti1", { mtu }, false, devices)), "");
+  for (const mtu of [67, 65516]) assert.equal(errno(set("vti1", { mtu })), "EINVAL");
+  for (const mtu of [68, 65515]) assert.equal(errno(set("vti1", { mtu })), "");
+});
+
+Deno.test("vtiChangelink() renames a device that is down", () => {
+  const { add, set, named } = make();
+  add("vti1", LR);
+  set("vti1", { up: true });
+  assert.equal(errno(set("vti1", { ifname: "vx" })), "EBUSY");
+  set("vti1", { up: false });
+  assert.equal(errno(set("vti1", { ifname: "eth0" })), "EEXIST");
+  assert.equal(errno(set("vti1", { ifname: "a/b" })), "EINVAL");
+  assert.equal(errno(set("vti1", { ifname: "vx" })), "");
+  assert.ok(named("vx") !== undefined && named("vti1") === undefined);
+});
+
+Deno.test("vtiInitNet() makes ip_vti0, which can be set and not be changed", () => {
+  const { net, fallback, set, change } = make();
+  assert.equal(net.fallback, fallback);
+  assert.deepEqual([fallback.ifname, fallback.mtu, fallback.up], ["ip_vti0", 1480, false]);
+  assert.equal(errno(change("ip_vti0", LR)), "EINVAL");
+  assert.equal(errno(change("ip_vti0", { ikey: 3 })), "EINVAL");
+  assert.equal(errno(set("ip_vti0", { mtu: 1300, up: true })), "");
+  assert.deepEqual([fallback.mtu, fallback.up], [1300, true]);
+});
+
+Deno.test("vtiInitNet() leaves a name alone that is taken", () => {
+  const devices = new Devices();
+  devices.names.set("ip_vti0", 5);
+  const net = new IpTunnelNet(1);
+  assert.equal(errno(vtiInitNet(net, devices)), "EEXIST");
+  const request: LinkRequest = { ifname: "any", linkinfo: { info_kind: "vti" } };
+  assert.equal(errno(vtiNewlink(net, request, devices)), "", "without ip_vti0 nothing has neither end");
 });
 
 Deno.test("vtiDellink() removes the device, and does nothing to ip_vti0", () => {
-  const { net, devices, add } = make();
+  const { net, devices, add, named, fallback } = make();
   add("vti1", LR);
-  assert.equal(errno(vtiDellink(net, "vti1", devices)), "");
+  assert.equal(vtiDellink(net, named("vti1")!, devices), true);
   assert.equal(devices.names.has("vti1"), false);
-  assert.equal(errno(vtiDellink(net, "vti1", devices)), "ENODEV");
-  assert.equal(errno(vtiDellink(net, "ip_vti0", devices)), "");
-});
-
-Deno.test("vtiFillInfo() prints a bound tunnel as iproute2 does", () => {
-  const { add, change } = make();
-  const made = add("vti6", { ...LR, ikey: 7, okey: 7, link: "d0", fwmark: 1 });
-  assert.ok(made.ok);
-  change("vti6", { local: "any" });
-  const stats = {} as Parameters<typeof vtiFillInfo>[2];
-  const info = vtiFillInfo(made.value, "d0", stats, {});
-  assert.deepEqual(info.flags, ["POINTOPOINT", "NOARP"]);
-  assert.equal(info.permaddr, "192.0.2.2");
-  assert.deepEqual(info.linkinfo.info_data, {
-    remote: "192.0.2.1",
-    local: "any",
-    link: "d0",
-    ikey: "0.0.0.7",
-    okey: "0.0.0.7",
-    fwmark: "0x1",
-  });
+  assert.equal(named("vti1"), undefined);
+  assert.equal(vtiDellink(net, fallback, devices), false);
+  assert.equal(devices.names.has("ip_vti0"), true);
 });

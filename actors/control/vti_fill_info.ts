@@ -1,0 +1,103 @@
+/** What `ip -d -s -j link show` prints of a vti. Kernel: net/ipv4/ip_vti.c vti_fill_info(), rtnl_fill_ifinfo(). */
+import type { DropName } from "../../datapath/drop_reason.ts";
+import type { LinkInfo, LinkStats } from "../gateway.ts";
+import { type ControlTunnel, ipv4Text, MAX_MTU_BYTES, MIN_MTU_BYTES } from "./ip_tunnel.ts";
+import { TX_QUEUE_PACKETS } from "./vti_link_ops.ts";
+
+/** What only the real device knows: settings of the system's own `ip link set`. */
+export interface LiveLink {
+  readonly arp: boolean;
+  readonly multicast: boolean;
+  readonly allmulti: number;
+  readonly promiscuity: number;
+  readonly txqlen: number;
+  readonly group: number;
+  readonly linkmode: string;
+  readonly addrGenMode: string;
+}
+
+/** A device that nobody has touched. */
+export const UNTOUCHED: LiveLink = {
+  arp: false,
+  multicast: false,
+  allmulti: 0,
+  promiscuity: 0,
+  txqlen: TX_QUEUE_PACKETS,
+  group: 0,
+  linkmode: "DEFAULT",
+  addrGenMode: "eui64",
+};
+
+export interface FillInfo {
+  readonly tunnel: ControlTunnel;
+  readonly live: LiveLink;
+  /** Name of the device it is bound to. */
+  readonly linkName: string | null;
+  /** Id of the underlay namespace in the device's own, where they differ. */
+  readonly linkNetnsid: number | null;
+  readonly stats64: LinkStats;
+  readonly drops: Partial<Record<DropName, number>>;
+}
+
+export function vtiFillInfo({ tunnel, live, linkName, linkNetnsid, stats64, drops }: FillInfo): LinkInfo {
+  const { parms, pointToPoint, up, permAddress, byIoctl } = tunnel;
+  const any = (address: number): string => address === 0 ? "any" : ipv4Text(address);
+  return {
+    ifindex: tunnel.ifindex,
+    link: linkName,
+    ifname: tunnel.ifname,
+    flags: flagsOf(tunnel, live),
+    mtu: tunnel.mtu,
+    qdisc: tunnel.everUp ? "noqueue" : "noop",
+    operstate: up ? "UNKNOWN" : "DOWN",
+    linkmode: live.linkmode,
+    group: live.group === 0 ? "default" : String(live.group),
+    txqlen: live.txqlen,
+    link_type: "ipip",
+    address: ipv4Text(parms.local),
+    ...(pointToPoint ? { link_pointtopoint: true as const } : {}),
+    broadcast: ipv4Text(parms.remote),
+    ...(permAddress !== 0 && permAddress !== parms.local ? { permaddr: ipv4Text(permAddress) } : {}),
+    ...(linkNetnsid === null ? {} : { link_netnsid: linkNetnsid }),
+    promiscuity: live.promiscuity,
+    allmulti: live.allmulti,
+    min_mtu: byIoctl ? MIN_MTU_BYTES : 0,
+    max_mtu: byIoctl ? MAX_MTU_BYTES : 0,
+    linkinfo: {
+      info_kind: "vti",
+      info_data: {
+        remote: any(parms.remote),
+        local: any(parms.local),
+        ...(linkName === null ? {} : { link: linkName }),
+        ...(parms.iKey === 0 ? {} : { ikey: ipv4Text(parms.iKey) }),
+        ...(parms.oKey === 0 ? {} : { okey: ipv4Text(parms.oKey) }),
+        ...(parms.fwmark === 0 ? {} : { fwmark: `0x${parms.fwmark.toString(16)}` }),
+      },
+    },
+    // ip_vti0 is older than the namespace's IPv6 and never gets any.
+    ...(tunnel.isFallback ? {} : { inet6_addr_gen_mode: live.addrGenMode }),
+    num_tx_queues: 1,
+    num_rx_queues: 1,
+    gso_max_size: 65536,
+    gso_max_segs: 65535,
+    tso_max_size: 65536,
+    tso_max_segs: 65535,
+    gro_max_size: 65536,
+    stats64,
+    drops,
+  };
+}
+
+/** In the order of iproute2's print_link_flags(). */
+function flagsOf({ pointToPoint, up }: ControlTunnel, live: LiveLink): string[] {
+  const flags: [string, boolean][] = [
+    ["POINTOPOINT", pointToPoint],
+    ["MULTICAST", live.multicast],
+    ["NOARP", !live.arp],
+    ["ALLMULTI", live.allmulti > 0],
+    ["PROMISC", live.promiscuity > 0],
+    ["UP", up],
+    ["LOWER_UP", up],
+  ];
+  return flags.filter(([, set]) => set).map(([name]) => name);
+}

@@ -1,0 +1,98 @@
+/** Links as the gateway's users speak of them; see gateway.ts for addresses, keys and names. */
+import type { DropName } from "../datapath/drop_reason.ts";
+
+/** IFLA_VTI_* of a request; an absent attribute is 0, except fwmark at changelink, which keeps its value. */
+export interface VtiInfoData {
+  readonly local?: string;
+  readonly remote?: string;
+  readonly ikey?: number;
+  readonly okey?: number;
+  /** Name of the device to bind to, in the underlay namespace. */
+  readonly link?: string;
+  readonly fwmark?: number;
+}
+
+export interface LinkRequest {
+  /** Absent: the lowest free vti%d. */
+  readonly ifname?: string;
+  readonly mtu?: number;
+  readonly up?: boolean;
+  readonly linkinfo: { readonly info_kind: "vti"; readonly info_data?: VtiInfoData };
+}
+
+/** A change: what `ip link set` can say of a vti. */
+export interface LinkChange {
+  readonly ifname?: string;
+  readonly mtu?: number;
+  readonly up?: boolean;
+  readonly linkinfo?: { readonly info_kind: "vti"; readonly info_data?: VtiInfoData };
+}
+
+export interface LinkStats {
+  readonly rx: {
+    readonly bytes: number;
+    readonly packets: number;
+    readonly errors: number;
+    readonly dropped: number;
+    readonly over_errors: number;
+    readonly multicast: number;
+  };
+  readonly tx: {
+    readonly bytes: number;
+    readonly packets: number;
+    readonly errors: number;
+    readonly dropped: number;
+    readonly carrier_errors: number;
+    readonly collisions: number;
+    readonly aborted_errors: number;
+  };
+}
+
+/** What `ip -d -s -j link show` prints of a vti, and the drops by cause. */
+export interface LinkInfo {
+  readonly ifindex: number;
+  readonly link: string | null;
+  readonly ifname: string;
+  readonly flags: readonly string[];
+  readonly mtu: number;
+  readonly qdisc: string;
+  readonly operstate: string;
+  readonly linkmode: string;
+  readonly group: string;
+  readonly txqlen: number;
+  readonly link_type: "ipip";
+  readonly address: string;
+  readonly link_pointtopoint?: true;
+  readonly broadcast: string;
+  readonly permaddr?: string;
+  /** Id of the underlay namespace in the device's own, of a device that was moved. */
+  readonly link_netnsid?: number;
+  readonly promiscuity: number;
+  readonly allmulti: number;
+  readonly min_mtu: number;
+  readonly max_mtu: number;
+  readonly linkinfo: {
+    readonly info_kind: "vti";
+    readonly info_data: {
+      readonly remote: string;
+      readonly local: string;
+      readonly link?: string;
+      /** Dotted quad, as iproute2 prints keys. */
+      readonly ikey?: string;
+      readonly okey?: string;
+      /** "0x1", as iproute2 prints it. */
+      readonly fwmark?: string;
+    };
+  };
+  readonly inet6_addr_gen_mode?: string;
+  readonly num_tx_queues: number;
+  readonly num_rx_queues: number;
+  readonly gso_max_size: number;
+  readonly gso_max_segs: number;
+  readonly tso_max_size: number;
+  readonly tso_max_segs: number;
+  readonly gro_max_size: number;
+  readonly stats64: LinkStats;
+  /** Packets refused, by cause; only causes that occurred. */
+  readonly drops: Readonly<Partial<Record<DropName, number>>>;
+}

@@ -1,0 +1,237 @@
+/**
+ * The links of one namespace, in both roles it can have: underlay of tunnels, and home of devices. They are the same
+ * unless `ip link set vti1 netns X` moved a device: its SAs, routes and sockets stay where it was made.
+ */
+import { close } from "../ffi/io.ts";
+import type { Rtnetlink } from "../ffi/rtnetlink.ts";
+import type { ControlTunnel } from "./control/ip_tunnel.ts";
+import { IpTunnelNet } from "./control/ip_tunnel.ts";
+import { ok, type Result } from "./control/kernel_error.ts";
+import { vtiFillInfo } from "./control/vti_fill_info.ts";
+import {
+  noSuchLink,
+  type TunnelPlaces,
+  vtiChangelink,
+  vtiDellink,
+  vtiInitNet,
+  vtiNewlink,
+  vtiUnregister,
+} from "./control/vti_link_ops.ts";
+import { type Cells, dropsByCause, linkStats, makeCells, TUNNEL_CELLS } from "./counters.ts";
+import { hasFallbackTunnels } from "./fallback_tunnels.ts";
+import type { GatewayEvent, LinkChange, LinkInfo, LinkRequest } from "./gateway.ts";
+import {
+  type GatewayLetter,
+  parmOf,
+  type TunnelInit,
+  type TunnelLetter,
+  type TunnelView,
+} from "./messages.ts";
+import type { NetnsFds } from "./netns_fds.ts";
+import type { SpaceActors } from "./space_actors.ts";
+import { TunDevices } from "./vti_devices.ts";
+
+export interface LinksDeps {
+  readonly inode: number;
+  readonly fds: NetnsFds;
+  readonly rtnl: Rtnetlink;
+  readonly actors: SpaceActors;
+  event(kind: GatewayEvent["kind"], body: unknown): void;
+  log(line: string): void;
+  /** Links of a namespace that is served. */
+  linksOf(inode: number): NetnsLinks;
+}
+
+export class NetnsLinks {
+  readonly net: IpTunnelNet;
+  readonly devices: TunDevices;
+  /** Tunnels whose devices live here, by ifindex. */
+  readonly here = new Map<number, ControlTunnel>();
+  readonly #deps: LinksDeps;
+  /** Of the tunnels whose underlay this is. */
+  readonly #counters = new Map<number, Cells>();
+
+  constructor(deps: LinksDeps) {
+    this.#deps = deps;
+    this.net = new IpTunnelNet(deps.inode);
+    this.devices = new TunDevices(
+      deps.fds.netns,
+      deps.rtnl,
+      (ifname) => deps.actors.make(ifname),
+      (actor, fd) => this.#retire(actor, fd),
+    );
+  }
+
+  /** Makes ip_vti0, unless the system wants none or something else has its name. */
+  async start(): Promise<void> {
+    if (!hasFallbackTunnels(this.#deps.fds.netns)) return;
+    const made = vtiInitNet(this.net, this.devices);
+    if (made.ok) await this.#add(made.value);
+    else this.#deps.log(`Without fallback device: ${made.error.message}`);
+  }
+
+  list(): LinkInfo[] {
+    return [...this.here.values()].sort((a, b) => a.ifindex - b.ifindex).map((t) => this.#info(t));
+  }
+
+  get(ifname: string): Result<LinkInfo> {
+    const tunnel = this.named(ifname);
+    return tunnel === undefined ? noSuchLink(ifname) : ok(this.#info(tunnel));
+  }
+
+  named(ifname: string): ControlTunnel | undefined {
+    for (const tunnel of this.here.values()) if (tunnel.ifname === ifname) return tunnel;
+    return undefined;
+  }
+
+  async newlink(request: LinkRequest): Promise<Result<LinkInfo>> {
+    const made = vtiNewlink(this.net, request, this.devices);
+    if (!made.ok) return made;
+    await this.#add(made.value);
+    return ok(this.#info(made.value));
+  }
+
+  async changelink(ifname: string, change: LinkChange, replace: boolean): Promise<Result<LinkInfo>> {
+    const tunnel = this.named(ifname);
+    if (tunnel === undefined) return noSuchLink(ifname);
+    const { order } = tunnel;
+    const changed = vtiChangelink(tunnel, change, replace, this.#placesOf(tunnel));
+    // The kernel may refuse the device's settings after the tunnel has its new ends.
+    if (changed.ok || tunnel.order !== order) await this.#announce(tunnel);
+    return changed.ok ? ok(this.#info(tunnel)) : changed;
+  }
+
+  async dellink(ifname: string): Promise<Result<void>> {
+    const tunnel = this.named(ifname);
+    if (tunnel === undefined) return noSuchLink(ifname);
+    await this.#remove(tunnel, vtiDellink);
+    return ok(undefined);
+  }
+
+  #underlayOf(tunnel: ControlTunnel): NetnsLinks {
+    return this.#deps.linksOf(tunnel.underlay);
+  }
+
+  #placesOf(tunnel: ControlTunnel): TunnelPlaces {
+    const { net, devices } = this.#underlayOf(tunnel);
+    return { net, underlay: devices, home: this.devices };
+  }
+
+  /** A new tunnel: its actor, its place in the lookup table. Undone when the actor can't be made. */
+  async #add(tunnel: ControlTunnel): Promise<void> {
+    const { actors, event } = this.#deps;
+    this.here.set(tunnel.ifindex, tunnel);
+    try {
+      await actors.spawnTunnel(tunnel.actor);
+    } catch (error) {
+      this.here.delete(tunnel.ifindex);
+      vtiUnregister(this.net, tunnel, this.devices);
+      throw error;
+    }
+    actors.tellNetns({ op: "tunnel-set", parm: parmOf(tunnel) });
+    await actors.settled();
+    event("newlink", this.#info(tunnel));
+  }
+
+  /** Tells the actors what a tunnel is now, and the listeners. */
+  async #announce(tunnel: ControlTunnel): Promise<void> {
+    const { actors } = this.#underlayOf(tunnel).#deps;
+    actors.tellNetns({ op: "tunnel-set", parm: parmOf(tunnel) });
+    const letter: TunnelLetter = { op: "set", ...this.#viewOf(tunnel) };
+    actors.tell(tunnel.actor, letter);
+    this.#deps.event("newlink", this.#info(tunnel));
+    await actors.settled();
+  }
+
+  /** Takes a device away by one of the rules there are for it; `remove` may leave it. */
+  async #remove(tunnel: ControlTunnel, remove: typeof vtiDellink | typeof vtiUnregister): Promise<void> {
+    const underlay = this.#underlayOf(tunnel);
+    const info = this.#info(tunnel);
+    if (remove(underlay.net, tunnel, underlay.devices) === false) return;
+    this.here.delete(tunnel.ifindex);
+    this.#deps.event("dellink", info);
+    await underlay.#deps.actors.settled();
+  }
+
+  /** Takes a tunnel's actor away, then its descriptor, and with it the device. */
+  #retire(actor: number, fd: number): void {
+    const { actors } = this.#deps;
+    actors.tellNetns({ op: "tunnel-del", actor });
+    actors.retire(actor, () => {
+      close(fd);
+      this.#counters.delete(actor);
+    });
+  }
+
+  #countersOf(actor: number): Cells {
+    let cells = this.#counters.get(actor);
+    if (cells === undefined) this.#counters.set(actor, cells = makeCells(TUNNEL_CELLS));
+    return cells;
+  }
+
+  #info(tunnel: ControlTunnel): LinkInfo {
+    const underlay = this.#underlayOf(tunnel);
+    const cells = underlay.#countersOf(tunnel.actor);
+    const { link } = tunnel.parms;
+    return vtiFillInfo({
+      tunnel,
+      live: this.devices.live(tunnel.ifindex),
+      linkName: link === 0 ? null : underlay.devices.ifnameOf(link),
+      linkNetnsid: null,
+      stats64: linkStats(cells),
+      drops: dropsByCause(cells),
+    });
+  }
+
+  #viewOf(tunnel: ControlTunnel): TunnelView {
+    const { icmp, icmp6 } = this.#deps.fds;
+    return { parm: parmOf(tunnel), mtu: tunnel.mtu, icmpFd: icmp, icmp6Fd: icmp6 };
+  }
+
+  /** Init record of a tunnel whose underlay this is. */
+  initOf(actor: number, saTable: number): TunnelInit | null {
+    const tunnel = this.net.tunnels.get(actor);
+    if (tunnel === undefined) return null;
+    const home = this.#deps.linksOf(tunnel.home);
+    return {
+      kind: "tunnel",
+      saTable,
+      tunFd: this.devices.fds.get(actor)!,
+      counters: this.#countersOf(actor),
+      ...home.#viewOf(tunnel),
+    };
+  }
+
+  // ---- what others change ----------------------------------------------------------------------------------------
+
+  async linkChanged({ ifindex, ifname, up, mtu }: Extract<GatewayLetter, { op: "link" }>): Promise<void> {
+    const tunnel = this.here.get(ifindex);
+    if (tunnel === undefined) return;
+    if (tunnel.ifname === ifname && tunnel.up === up && tunnel.mtu === mtu) return;
+    Object.assign(tunnel, { ifname, up, mtu, everUp: tunnel.everUp || up });
+    await this.#announce(tunnel);
+  }
+
+  /** `ip link del`, of a device that is really gone and not only moved within this notification's time. */
+  async linkGone(ifindex: number): Promise<void> {
+    const tunnel = this.here.get(ifindex);
+    if (tunnel === undefined || this.devices.link(ifindex) !== null) return;
+    await this.#remove(tunnel, vtiUnregister);
+    if (tunnel.isFallback) await this.start();
+  }
+
+  // ---- the end ---------------------------------------------------------------------------------------------------
+
+  /** ip_tunnel_delete_nets: the tunnels whose underlay this is, and the devices that live here. */
+  async close(): Promise<void> {
+    for (const tunnel of [...this.net.tunnels.values()]) {
+      await this.#deps.linksOf(tunnel.home).#remove(tunnel, vtiUnregister);
+    }
+    for (const tunnel of [...this.here.values()]) await this.#remove(tunnel, vtiUnregister);
+  }
+
+  /** For when the workers are gone already. */
+  closeFds(): void {
+    for (const fd of this.devices.fds.values()) close(fd);
+  }
+}
