@@ -30,7 +30,7 @@ export function makeSeat(module: URL): Seat {
       reject(new Error(event.message));
     };
   });
-  // Nobody may be waiting for a spare one.
+  // Reported to whoever waits for the worker, and to nobody else.
   loaded.catch(() => {});
   return { worker, loaded };
 }

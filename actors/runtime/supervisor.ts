@@ -6,7 +6,7 @@
  * finds itself abandoned and leaves without a word.
  */
 import { type ActorId, MAIN, MAX_ACTORS, type Ring } from "./behaviour.ts";
-import { Incarnation, introduce, makeSeat, type Seat, spawnMessage } from "./incarnation.ts";
+import { Incarnation, introduce, makeSeat, spawnMessage } from "./incarnation.ts";
 import type { WorkerState } from "./life_cycle.ts";
 import { STAT_NAMES, type Stats } from "./mailbox.ts";
 import { loadOf, placeActor, type Placed, type Placement } from "./placement.ts";
@@ -90,7 +90,6 @@ export class Supervisor {
   readonly #homes = new Map<string, { readonly slot: number; actors: number }>();
   readonly #routes = new SharedArrayBuffer(MAX_ACTORS * 4);
   readonly #timer: ReturnType<typeof setInterval>;
-  #spare: Seat | null = null;
   #epoch = 1;
   #checkedAt = performance.now();
   #stopping: Promise<boolean> | null = null;
@@ -191,12 +190,10 @@ export class Supervisor {
 
   #start(slot: Slot): Incarnation {
     const { module, ring } = this.#options;
-    const seat = this.#spare ?? makeSeat(module);
-    this.#spare = null;
     const worker = new Incarnation({
       slot: slot.index,
       epoch: this.#epoch,
-      seat,
+      seat: makeSeat(module),
       routes: this.#routes,
       bell: slot.bell,
       ring,
@@ -213,8 +210,6 @@ export class Supervisor {
     Promise.all([worker.started, ...again]).then(() => {
       if (worker.state !== "starting") return;
       worker.move("running", "its loop runs and its actors are made");
-      // Made ahead, because loading a module takes longer than anything else in a replacement.
-      this.#spare ??= makeSeat(module);
     });
     return worker;
   }
@@ -323,7 +318,6 @@ export class Supervisor {
       worker.abandon("stopped");
       worker.move("stopped", left ? "left in order" : "its time to leave was up");
     }
-    this.#spare?.worker.terminate();
     const orderly = left && this.#slots.every((slot) => slot.orderly);
     // A hung thread may still be about to ring: its bell must not become another file.
     if (orderly) this.#slots.forEach((slot) => this.#options.closeBell(slot.bell));
