@@ -12,6 +12,8 @@ export interface DaemonSetup {
   readonly netns?: string;
   /** Script in place of mod.ts, relative to the repository. */
   readonly script?: string;
+  /** Run directory of an earlier daemon, whose state this one takes over; absent: a fresh one. */
+  readonly runDir?: string;
 }
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -30,7 +32,7 @@ export class Daemon {
 
   /** Starts a daemon with directories of its own; resolves when it says that it is ready. */
   static async start(topology: Topology, setup: DaemonSetup): Promise<Daemon> {
-    const directory = await topology.directory();
+    const directory = setup.runDir ?? await topology.directory();
     const script = setup.script === undefined ? [MOD, "run"] : [`${ROOT}${setup.script}`];
     const process = await topology.spawn(setup.netns ?? null, [
       ...[Deno.execPath(), "run", "-A", ...script],
