@@ -1,11 +1,13 @@
 /** Writes what comes out of tunnels, joined where it can be. One serves all tunnels of a worker, one after another. */
 import type { Batch } from "../datapath/batch.ts";
 import { Coalescer, type CoalesceSink } from "../datapath/offload/coalesce.ts";
+import { slabSum } from "../datapath/offload/slab_sum.ts";
+import { gmpSlabSum } from "../ffi/gmp_sum.ts";
 import { TunWriter } from "../ffi/tun_queue.ts";
 
 export class TunOutput implements CoalesceSink {
-  readonly #coalescer = new Coalescer(this, true);
-  readonly #writer = new TunWriter(this.#coalescer.staging);
+  readonly #coalescer = new Coalescer(this, true, gmpSlabSum() ?? slabSum);
+  readonly #writer = new TunWriter(this.#coalescer.headers);
   /** Packets that the device refused since begin(). */
   refused = 0;
 
@@ -28,7 +30,10 @@ export class TunOutput implements CoalesceSink {
     if (this.#writer.writeSlab(batch, offset, length) < 0) this.refused++;
   }
 
-  writeSuperPacket(offset: number, length: number, packets: number): void {
-    if (this.#writer.writeStaging(offset, length) < 0) this.refused += packets;
+  writeSuperPacket(batch: Batch, offset: number, headerBytes: number, part: number, packets: number): void {
+    const { parts } = this.#coalescer;
+    if (this.#writer.writeGathered(batch, offset, headerBytes, parts, part, packets) < 0) {
+      this.refused += packets;
+    }
   }
 }

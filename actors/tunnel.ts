@@ -19,7 +19,9 @@ import {
 } from "../datapath/batch.ts";
 import { DropReason } from "../datapath/drop_reason.ts";
 import { Segmenter } from "../datapath/offload/segment.ts";
+import { slabSum } from "../datapath/offload/slab_sum.ts";
 import type { IpTunnelParm } from "../datapath/tunnel/ip_tunnel_parm.ts";
+import { gmpSlabSum } from "../ffi/gmp_sum.ts";
 import { EAGAIN } from "../ffi/errno.ts";
 import { EPOLLIN } from "../ffi/epoll.ts";
 import { TunReader } from "../ffi/tun_queue.ts";
@@ -43,7 +45,7 @@ export class TunnelActor implements Behaviour<Batch> {
   readonly #context: Context<Batch>;
   readonly #init: TunnelInit;
   readonly #pool: Pool<Batch>;
-  readonly #segmenter = new Segmenter();
+  readonly #segmenter = new Segmenter(gmpSlabSum() ?? slabSum);
   readonly #reader: TunReader;
   readonly #output: TunOutput;
   #answers: IcmpAnswers;

@@ -44,7 +44,7 @@ class CountingSink implements CoalesceSink {
   writePacket(): void {
     this.packets++;
   }
-  writeSuperPacket(_offset: number, _length: number, packets: number): void {
+  writeSuperPacket(_batch: Batch, _offset: number, _bytes: number, _part: number, packets: number): void {
     this.superPackets++;
     this.packets += packets;
   }

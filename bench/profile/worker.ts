@@ -57,6 +57,7 @@ function timeSystemCalls(): void {
     if (n < 0) empty.calls++;
     return n;
   };
+  calls.writev = probe.wrap("writev: TUN (bytes)", libc.writev, positive);
   const timedWrite = probe.wrap("write: TUN (bytes)", write, positive);
   calls.write = (fd, at, length) => {
     if (length !== RING_BYTES) return timedWrite(fd, at, length);
@@ -152,10 +153,10 @@ function countPackets(): void {
   };
   const { writeSuperPacket } = TunOutput.prototype;
   const joined = probe.kind("super-packets to TUN (packets)");
-  TunOutput.prototype.writeSuperPacket = function (offset, length, packets) {
+  TunOutput.prototype.writeSuperPacket = function (batch, offset, headerBytes, part, packets) {
     joined.calls++;
     joined.items += packets;
-    writeSuperPacket.call(this, offset, length, packets);
+    writeSuperPacket.call(this, batch, offset, headerBytes, part, packets);
   };
 }
 

@@ -3,7 +3,9 @@
  * kernel handles and the gateway writes one where dozens came. Kernel: net/core/gro.c dev_gro_receive().
  *
  *     batch    [ IP | TCP | payload 1 ]  [ IP | TCP | payload 2 ]  [ IP | TCP | payload 3 ]
- *     staging  [ vnet header 10 ][ IP | TCP | payload 1 | payload 2 | payload 3 ]
+ *     written  [ vnet header 10 ][ IP | TCP ] + [ payload 1 ] + [ payload 2 ] + [ payload 3 ]
+ *
+ * Payloads are not copied: a super-packet is a list of pieces, which one writev gathers.
  *
  * Segmenting a super-packet gives the same packets again, byte for byte, except for the ID of IPv4 packets with DF.
  * Packets of one flow are written in the order in which they were added. A checksum is verified before a packet
@@ -11,13 +13,14 @@
  *
  * Not joined: IP options and extension headers, fragments, anything but TCP and UDP.
  */
-import { type Batch, LENGTH, OFFSET } from "../batch.ts";
+import { type Batch, BATCH_PACKETS, LENGTH, OFFSET } from "../batch.ts";
 import { memcpy } from "../memcpy.ts";
 import * as checksum from "../wire/checksum.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as tcp from "../wire/tcp.ts";
 import * as udp from "../wire/udp.ts";
 import { ipComplete, ipDst, ipHeaderBytes, ipMayJoin, ipProtocol, ipPseudo, ipSrc } from "./ip_coalesce.ts";
+import { type SlabSum, slabSum } from "./slab_sum.ts";
 import { tcpJoinFlags, tcpMayJoin, tcpMayStart } from "./tcp_coalesce.ts";
 import * as vnet from "./vnet_hdr.ts";
 
@@ -30,12 +33,16 @@ const FLOWS = 16;
 const MAX_DATAGRAMS = 64;
 /** Longest super-packet: what the length field of IPv4 holds. */
 const MAX_SUPER_PACKET = 65_535;
-/** Where the packet starts in a flow's piece of the staging buffer; a multiple of 8 makes copying cheap. */
+/** Where the headers start in a flow's piece, the vnet header being before them; a multiple of 8 makes copying cheap. */
 const PACKET = 16;
-const PIECE_BYTES = PACKET + MAX_SUPER_PACKET + 1;
+/** Bytes of a piece: IPv6 40 and TCP 60 fit. */
+const PIECE_BYTES = 128;
+/** Words of a flow's list of payloads: byte offset in the slab and bytes of each. */
+const PART_WORDS = 2;
+const FLOW_PART_WORDS = BATCH_PACKETS * PART_WORDS;
 
 // Words of a flow's row. The row behind the last flow describes the packet that is looked at.
-/** Packets collected; 0: the row is free. One packet is still whole in its batch, its payload not copied yet. */
+/** Packets collected; 0: the row is free. */
 const PACKETS = 0;
 const PROTOCOL = 1;
 /** Source port << 16 | destination port. */
@@ -51,32 +58,42 @@ const SEGMENT_BYTES = 7;
 const BYTES = 8;
 /** Offset of the first packet in its batch. */
 const AT = 9;
-const ROW_WORDS = 10;
+/** Sum of the pseudo header without the length. */
+const PSEUDO = 10;
+const ROW_WORDS = 11;
 
 /** Takes what is to be written, in order. The bytes are good until the call returns. */
 export interface CoalesceSink {
   /** One packet: `length` bytes at `offset` of the batch's slab, the vnet header included. */
   writePacket(batch: Batch, offset: number, length: number): void;
-  /** A super-packet of `packets` packets: `length` bytes at `offset` of `staging`, the vnet header included. */
-  writeSuperPacket(offset: number, length: number, packets: number): void;
+  /**
+   * A super-packet of `packets` packets: `headerBytes` bytes at `offset` of Coalescer.headers, the vnet header included,
+   * then as many pieces of the batch's slab. Piece k is told by word `part + 2 * k` of Coalescer.parts, its byte offset,
+   * and the next word, its bytes.
+   */
+  writeSuperPacket(batch: Batch, offset: number, headerBytes: number, part: number, packets: number): void;
 }
 
 /** Of no tunnel in particular: one can serve all tunnels of a worker, each flushing before the next adds. */
 export class Coalescer {
-  /** Where super-packets are made. Their offsets are few, so pointers to them can be kept. */
-  readonly staging: Uint8Array<ArrayBuffer> = new Uint8Array(FLOWS * PIECE_BYTES);
+  /** Headers of super-packets, in memory that stays where it is. */
+  readonly headers: Uint8Array<ArrayBuffer> = new Uint8Array(FLOWS * PIECE_BYTES);
+  /** Payloads of super-packets (CoalesceSink.writeSuperPacket). */
+  readonly parts: Int32Array = new Int32Array(FLOWS * FLOW_PART_WORDS);
   readonly #sink: CoalesceSink;
   readonly #udp: boolean;
-  readonly #piece: DataView = new DataView(this.staging.buffer);
+  readonly #sum: SlabSum;
+  readonly #piece: DataView = new DataView(this.headers.buffer);
   readonly #rows: Int32Array = new Int32Array((FLOWS + 1) * ROW_WORDS);
   #batch: Batch | null = null;
   /** Flow that makes room when all rows are taken. */
   #oldest = 0;
 
   /** `udp`: the device takes UDP super-packets (TUN_F_USO4 and TUN_F_USO6 were accepted; Linux 6.2). */
-  constructor(sink: CoalesceSink, udp: boolean) {
+  constructor(sink: CoalesceSink, udp: boolean, sum: SlabSum = slabSum) {
     this.#sink = sink;
     this.#udp = udp;
+    this.#sum = sum;
   }
 
   /**
@@ -98,7 +115,7 @@ export class Coalescer {
     }
     const flow = this.#find();
     if (flow >= 0) {
-      if (this.#join(flow, batch.view, at, length)) return;
+      if (this.#join(flow, batch, at, length)) return;
       this.#emit(flow);
     }
     if (this.#mayStart(batch.view, at)) this.#start(batch.view, at);
@@ -166,7 +183,7 @@ export class Coalescer {
     return view.getUint16(th + udp.CHECKSUM) !== 0;
   }
 
-  /** Starts a flow with the packet: its row, and its headers to the piece. */
+  /** Starts a flow with the packet: its row, its headers to the piece, its payload as the first part. */
   #start(view: DataView, at: number): void {
     const rows = this.#rows, packet = FLOWS * ROW_WORDS;
     let flow = 0;
@@ -179,7 +196,16 @@ export class Coalescer {
     const row = flow * ROW_WORDS;
     for (let word = 0; word < ROW_WORDS; word++) rows[row + word] = rows[packet + word];
     rows[row + PACKETS] = 1;
-    memcpy(this.#piece, flow * PIECE_BYTES + PACKET, view, at, rows[packet + HEADER_BYTES]);
+    rows[row + PSEUDO] = ipPseudo(view, at, rows[packet + IP_BYTES], rows[packet + PROTOCOL], 0);
+    const headerBytes = rows[packet + HEADER_BYTES];
+    memcpy(this.#piece, flow * PIECE_BYTES + PACKET, view, at, headerBytes);
+    this.#addPart(flow, 0, at + headerBytes, rows[packet + SEGMENT_BYTES]);
+  }
+
+  #addPart(flow: number, n: number, at: number, bytes: number): void {
+    const word = flow * FLOW_PART_WORDS + n * PART_WORDS;
+    this.parts[word] = at;
+    this.parts[word + 1] = bytes;
   }
 
   /**
@@ -188,10 +214,11 @@ export class Coalescer {
    * 1. It fits: same header lengths, no more payload than the first packet, the sum within 65,535 bytes.
    * 2. The headers continue those of the super-packet.
    * 3. Its checksum is right, and the first packet's too, which nobody has verified so far.
-   * 4. Copy the payload, the first packet's too when this is the second.
+   * 4. Note the payload.
    * 5. A shorter packet, FIN or PSH ends the super-packet.
    */
-  #join(flow: number, view: DataView, at: number, length: number): boolean {
+  #join(flow: number, batch: Batch, at: number, length: number): boolean {
+    const view = batch.view;
     const rows = this.#rows, row = flow * ROW_WORDS, packet = FLOWS * ROW_WORDS;
     const packets = rows[row + PACKETS], bytes = rows[row + BYTES];
     const ipBytes = rows[row + IP_BYTES], headerBytes = rows[row + HEADER_BYTES];
@@ -207,13 +234,12 @@ export class Coalescer {
       if (!tcpMayJoin(piece, first + ipBytes, view, at + ipBytes, tcpBytes, done)) return false;
     } else if (view.getUint16(at + ipBytes + udp.CHECKSUM) === 0) return false;
 
-    if (!this.#verify(view, at, ipBytes, length)) return false;
-    if (packets === 1) {
-      const firstAt = rows[row + AT];
-      if (!this.#verify(view, firstAt, ipBytes, bytes)) return false;
-      memcpy(piece, first + headerBytes, view, firstAt + headerBytes, bytes - headerBytes);
+    const pseudo = rows[row + PSEUDO];
+    if (!this.#verify(batch, at + ipBytes, length - ipBytes, pseudo)) return false;
+    if (packets === 1 && !this.#verify(batch, rows[row + AT] + ipBytes, bytes - ipBytes, pseudo)) {
+      return false;
     }
-    memcpy(piece, first + bytes, view, at + headerBytes, size);
+    this.#addPart(flow, packets, at + headerBytes, size);
     rows[row + BYTES] = bytes + size;
     rows[row + PACKETS] = packets + 1;
     const ended = isTcp
@@ -223,11 +249,9 @@ export class Coalescer {
     return true;
   }
 
-  /** True when the TCP or UDP checksum of the packet, whose protocol is the looked-at packet's, is right. */
-  #verify(view: DataView, at: number, ipBytes: number, length: number): boolean {
-    const bytes = length - ipBytes;
-    const pseudo = ipPseudo(view, at, ipBytes, this.#rows[FLOWS * ROW_WORDS + PROTOCOL], bytes);
-    return checksum.finish(checksum.sum(view, at + ipBytes, bytes, pseudo)) === 0;
+  /** True when the checksum over `bytes` bytes from the TCP or UDP header at `th` is right. */
+  #verify(batch: Batch, th: number, bytes: number, pseudo: number): boolean {
+    return checksum.finish(pseudo + bytes + this.#sum(batch, th, bytes)) === 0;
   }
 
   #emitAll(): void {
@@ -258,8 +282,7 @@ export class Coalescer {
     ipComplete(piece, first, ipBytes, bytes);
     if (!isTcp) piece.setUint16(th + udp.LENGTH, bytes - ipBytes);
     const csumOffset = isTcp ? tcp.CHECKSUM : udp.CHECKSUM;
-    const pseudo = ipPseudo(piece, first, ipBytes, protocol, bytes - ipBytes);
-    piece.setUint16(th + csumOffset, checksum.fold(pseudo));
+    piece.setUint16(th + csumOffset, checksum.fold(rows[row + PSEUDO] + bytes - ipBytes));
     const hdr = first - vnet.VNET_HDR_BYTES;
     const gsoType = isTcp ? this.#tcpGsoType(th, ipBytes) : vnet.GSO_UDP_L4;
     vnet.emitGso(
@@ -271,7 +294,8 @@ export class Coalescer {
       ipBytes,
       csumOffset,
     );
-    this.#sink.writeSuperPacket(hdr, bytes + vnet.VNET_HDR_BYTES, packets);
+    const headerBytes = vnet.VNET_HDR_BYTES + rows[row + HEADER_BYTES];
+    this.#sink.writeSuperPacket(this.#batch!, hdr, headerBytes, flow * FLOW_PART_WORDS, packets);
   }
 
   #tcpGsoType(th: number, ipBytes: number): number {

@@ -4,6 +4,7 @@ import { Batch, OFFSET, SLAB_BYTES } from "../batch.ts";
 import { DropReason } from "../drop_reason.ts";
 import { Coalescer, type CoalesceSink } from "./coalesce.ts";
 import { Segmenter } from "./segment.ts";
+import { gathered } from "../../tests/doubles/gathered.ts";
 import {
   ACK,
   arbitraryPacket,
@@ -33,8 +34,8 @@ class RecordingSink implements CoalesceSink {
     this.packets.push(1);
   }
 
-  writeSuperPacket(offset: number, length: number, packets: number): void {
-    this.writes.push(this.coalescer.staging.slice(offset, offset + length));
+  writeSuperPacket(batch: Batch, offset: number, headerBytes: number, part: number, packets: number): void {
+    this.writes.push(gathered(this.coalescer, batch, offset, headerBytes, part, packets));
     this.packets.push(packets);
   }
 }

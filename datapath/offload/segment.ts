@@ -14,6 +14,7 @@ import * as ipv4 from "../wire/ipv4.ts";
 import * as ipv6 from "../wire/ipv6.ts";
 import * as tcp from "../wire/tcp.ts";
 import * as udp from "../wire/udp.ts";
+import { type SlabSum, slabSum } from "./slab_sum.ts";
 import { tcpSegment } from "./tcp_segment.ts";
 import { udpSegment } from "./udp_segment.ts";
 import * as vnet from "./vnet_hdr.ts";
@@ -35,6 +36,7 @@ export class Segmenter {
   /** Where a read of the TUN device goes: vnet header, then the packet. */
   readonly staging: Uint8Array<ArrayBuffer>;
   readonly #view: DataView;
+  readonly #sum: SlabSum;
   /** Views of the payloads of whole segments. They fit the next super-packet too: most have the same header and size. */
   readonly #cuts: Uint8Array[] = [];
   #cutsStart = 0;
@@ -60,7 +62,8 @@ export class Segmenter {
   /** Sum of pseudo and transport header without what differs between segments. */
   #thSum = 0;
 
-  constructor() {
+  constructor(sum: SlabSum = slabSum) {
+    this.#sum = sum;
     const buffer = new ArrayBuffer(PACKET + MAX_SUPER_PACKET);
     this.staging = new Uint8Array(buffer, PACKET - vnet.VNET_HDR_BYTES);
     this.#view = new DataView(buffer);
@@ -100,7 +103,7 @@ export class Segmenter {
       const index = batch.append(this.#headerBytes + size);
       if (index < 0) return false;
       const at = batch.i32[OFFSET + index];
-      if (this.#protocol === 0) this.#copyWhole(batch.view, at, size);
+      if (this.#protocol === 0) this.#copyWhole(batch, at, size);
       else this.#copySegment(batch, at, size, size === rest);
       this.#done += size;
     }
@@ -175,11 +178,12 @@ export class Segmenter {
   }
 
   /** Copies a packet that is no super-packet; completes its checksum when that is partial. */
-  #copyWhole(view: DataView, at: number, size: number): void {
+  #copyWhole(batch: Batch, at: number, size: number): void {
+    const view = batch.view;
     memcpy(view, at, this.#view, PACKET, size);
     if (this.#csumStart < 0) return;
     // 0 would mean "no checksum" to UDP; 0xffff is the same number to everybody (RFC 768).
-    const sum = checksum.sum(view, at + this.#csumStart, size - this.#csumStart, 0);
+    const sum = this.#sum(batch, at + this.#csumStart, size - this.#csumStart);
     view.setUint16(at + this.#csumAt, checksum.finish(sum) || 0xffff);
   }
 
@@ -189,8 +193,7 @@ export class Segmenter {
    * 1. Copy the headers and the payload.
    * 2. IP: length, ID, header checksum.
    * 3. TCP: sequence number and flags; UDP: length.
-   * 4. Sum the payload where it came from: what was just written would have to be waited for, as it is read in
-   *    other pieces than it was written in.
+   * 4. Checksum: the headers' sum is known but for what differs.
    */
   #copySegment(batch: Batch, at: number, size: number, last: boolean): void {
     const view = batch.view, headerBytes = this.#headerBytes, done = this.#done;
@@ -203,7 +206,7 @@ export class Segmenter {
       ? tcpSegment(view, th, this.#seq + done | 0, this.#flagWord, done === 0, last)
       : udpSegment(view, th, size);
     const headers = this.#thSum + headerBytes - this.#csumStart + size + own;
-    const sum = checksum.finish(checksum.sum(this.#view, PACKET + headerBytes + done, size, headers));
+    const sum = checksum.finish(headers + this.#sum(batch, at + headerBytes, size));
     view.setUint16(at + this.#csumAt, isTcp ? sum : sum || 0xffff);
   }
 

@@ -21,6 +21,7 @@ import {
   TUN_F_USO4,
   writePacket,
 } from "../../ffi/tun.ts";
+import { gathered } from "../doubles/gathered.ts";
 import { Topology } from "../doubles/topology.ts";
 
 const EAGAIN = 11;
@@ -43,9 +44,9 @@ class Relay implements CoalesceSink {
     this.#write(new Uint8Array(batch.buffer, offset, length));
   }
 
-  writeSuperPacket(offset: number, length: number): void {
+  writeSuperPacket(batch: Batch, offset: number, headerBytes: number, part: number, packets: number): void {
     this.superPacketsWritten++;
-    this.#write(this.#coalescer.staging.subarray(offset, offset + length));
+    this.#write(gathered(this.#coalescer, batch, offset, headerBytes, part, packets));
   }
 
   #write(bytes: Uint8Array<ArrayBuffer>): void {
