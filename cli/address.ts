@@ -18,6 +18,11 @@ export interface Prefix extends Address {
   readonly bits: number;
 }
 
+/** Of an address or prefix as the daemon writes it. */
+export function familyOf(text: string): 4 | 6 {
+  return text.includes(":") ? 6 : 4;
+}
+
 export function zeroAddress(family: Family): string {
   return family === 6 ? "::" : "0.0.0.0";
 }

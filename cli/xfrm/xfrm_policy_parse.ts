@@ -1,5 +1,5 @@
 /** The words of `ip xfrm policy` (iproute2 ip/xfrm_policy.c). */
-import { type Family, prefixMatches, zeroAddress } from "../address.ts";
+import { type Family, familyOf, prefixMatches, zeroAddress } from "../address.ts";
 import { getU8 } from "../number.ts";
 import {
   duplicateArgument,
@@ -62,7 +62,7 @@ export function xfrmPolicyModify(words: Words, family: Family): XfrmPolicyReques
       more.priority = takeU32(words, "PRIORITY value is invalid");
     } else if (word === "flag") {
       words.take();
-      more.flags = takePolicyFlags(words);
+      more.flags = [...more.flags ?? [], ...takePolicyFlags(words)];
     } else if (word === "limit") {
       words.take();
       takeLimit(words, limits);
@@ -133,6 +133,7 @@ export function policyFilterParse(words: Words, family: Family): (policy: XfrmPo
   }
   const { dir, index, ptype, sel } = policy;
   return (info) =>
+    (family === 0 || familyOf(info.sel.src) === family) &&
     (dir === undefined || info.dir === dir) &&
     (index === undefined || info.index === index) &&
     (ptype === undefined || info.ptype === ptype) &&

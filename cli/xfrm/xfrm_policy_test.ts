@@ -74,6 +74,11 @@ Deno.test("xfrmPolicyModify() reads a policy with everything", () => {
   });
 });
 
+Deno.test("xfrmPolicyModify() adds up flags", () => {
+  const { flags } = xfrmPolicyModify(new Words("dir in flag localok flag icmp".split(" ")), 0);
+  assert.deepEqual(flags, ["localok", "icmp"]);
+});
+
 Deno.test("xfrmPolicyModify() takes any selector of the family for none", () => {
   const parse = (line: string, family: 0 | 4 | 6) => xfrmPolicyModify(new Words(line.split(" ")), family);
   assert.deepEqual(parse("dir in", 0), { sel: ANY, dir: "in" });
@@ -99,8 +104,8 @@ Deno.test("doXfrmPolicy() names a policy by its selector or index", async () => 
 });
 
 Deno.test("doXfrmPolicy() lists and removes what the filter means", async () => {
-  const indexes = async (filter: string) =>
-    [...(await ask(`-s xfrm policy list ${filter}`, list)).stdout.matchAll(/index (\d+)/g)]
+  const indexes = async (filter: string, family = "-s") =>
+    [...(await ask(`${family} -s xfrm policy list ${filter}`, list)).stdout.matchAll(/index (\d+)/g)]
       .map((found) => Number(found[1]));
   const wanted = (test: (policy: typeof POLICIES[number]) => boolean) =>
     POLICIES.filter(test).map(({ index }) => index);
@@ -113,6 +118,7 @@ Deno.test("doXfrmPolicy() lists and removes what the filter means", async () => 
   assert.deepEqual(await indexes("proto gre"), wanted(({ sel }) => sel.proto === 47));
   assert.deepEqual(await indexes("priority 4294967295"), wanted(({ priority }) => priority > 0));
   assert.deepEqual(await indexes("index 48"), [48]);
+  assert.deepEqual(await indexes("nosock", "-6"), wanted(({ sel }) => sel.src.includes(":")));
   const { requests } = await ask("xfrm policy deleteall index 48", list);
   assert.deepEqual(requests, [["GET", "", undefined], ["DELETE", "?dir=in&index=48&ptype=main", undefined]]);
 });

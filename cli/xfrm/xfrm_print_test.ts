@@ -28,6 +28,15 @@ Deno.test("printState() prints every state of the transcripts as iproute2 does",
   assert.ok(states > 60, `only ${states} states`);
 });
 
+Deno.test("printState() hides keys, empty ones too, and how long they are", () => {
+  const entry = SHOWN.find(({ stdout }) => stdout.includes("cipher_null"))!;
+  const text = printState(readStates(entry.stdout)[0]!, parseOptions(new Words(["-s"])), true);
+  assert.match(
+    text,
+    /auth-trunc hmac\(sha256\) <<Keys hidden>> 128\n\tenc ecb\(cipher_null\) <<Keys hidden>>\n/,
+  );
+});
+
 Deno.test("printPolicy() prints every policy of the transcripts as iproute2 does", async () => {
   const entries = listings([...SHOWN, ...await readTranscript("policies.txt")], "policy");
   let policies = 0;

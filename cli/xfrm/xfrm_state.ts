@@ -83,7 +83,7 @@ async function listStates(command: Command): Promise<number> {
   const { words, options, print } = command;
   const filter = stateFilterParse(words, options.family);
   for (const state of await matchingStates(command, filter, !filter.nokeys)) {
-    print(printState(state, options));
+    print(printState(state, options, filter.nokeys));
   }
   return 0;
 }

@@ -1,5 +1,5 @@
 /** Which states `ip xfrm state list|deleteall` means (iproute2 ip/xfrm_state.c xfrm_state_filter_match()). */
-import { type Family, prefixMatches } from "../address.ts";
+import { type Family, familyOf, prefixMatches } from "../address.ts";
 import { invalidArgument } from "../quit.ts";
 import type { XfrmMode, XfrmStateFlag, XfrmStateInfo } from "../../api/schemas.ts";
 import type { Words } from "../words.ts";
@@ -34,6 +34,7 @@ export function stateFilterParse(words: Words, family: Family): StateFilter {
   return {
     nokeys,
     matches: (state) =>
+      (family === 0 || familyOf(state.dst) === family) &&
       (mode === undefined || state.mode === mode) &&
       (reqid === undefined || state.reqid === reqid) &&
       (flags === undefined || flags.some((flag) => state.flags.includes(flag))) &&

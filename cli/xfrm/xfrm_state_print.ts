@@ -15,10 +15,10 @@ import {
 /** Words of a replay bitmap in one line. */
 const WORDS_A_LINE = 8;
 
-export function printState(state: XfrmStateInfo, options: Options): string {
+export function printState(state: XfrmStateInfo, options: Options, nokeys = false): string {
   const lines = [
     ...printHead(state, options),
-    ...printAlgos(state, options),
+    ...printAlgos(state, options, nokeys),
     ...printReplay(state.replay, state.replay_window),
     ...printTail(state, options),
   ];
@@ -48,9 +48,15 @@ function printHead(state: XfrmStateInfo, options: Options): string[] {
   return marks === "" ? lines : [...lines, `\t${marks}`];
 }
 
-function printAlgos({ auth, aead, enc, comp, encap }: XfrmStateInfo, options: Options): string[] {
-  const keyed = (algo: { name: string; key: string; key_bits: number }) =>
-    `${algo.name} ${algo.key}${options.stats > 0 ? ` (${algo.key_bits} bits)` : ""}`;
+function printAlgos(
+  { auth, aead, enc, comp, encap }: XfrmStateInfo,
+  options: Options,
+  nokeys: boolean,
+): string[] {
+  const keyed = (algo: { name: string; key: string; key_bits: number }) => {
+    if (nokeys) return `${algo.name} <<Keys hidden>>`;
+    return `${algo.name} ${algo.key}${options.stats > 0 ? ` (${algo.key_bits} bits)` : ""}`;
+  };
   const lines: string[] = [];
   if (auth) lines.push(`\tauth-trunc ${keyed(auth)} ${auth.trunc_bits}`);
   if (aead) lines.push(`\taead ${keyed(aead)} ${aead.icv_bits}`);

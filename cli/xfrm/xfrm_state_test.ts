@@ -134,6 +134,8 @@ Deno.test("doXfrmState() lists and removes what the filter means", async () => {
   assert.equal((await shown("src 192.0.0.0/16 proto esp mode tunnel reqid 0")).length, STATES.length);
   assert.deepEqual(await shown("dst 10.0.0.0/8"), []);
   assert.deepEqual(await shown("proto ah"), []);
+  const families = await Promise.all(["-4", "-6"].map((family) => ask(`${family} xfrm state`, list)));
+  assert.deepEqual(families.map(({ stdout }) => stdout === ""), [false, true]);
   const { requests } = await ask("xfrm state deleteall flag esn", list);
   assert.deepEqual(requests, [
     ["GET", "", undefined],
