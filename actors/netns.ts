@@ -31,6 +31,7 @@ import {
   type UdpPort,
 } from "./messages.ts";
 import { batchMaker } from "./new_batch.ts";
+import { PacketRate } from "./packet_rate.ts";
 import {
   type ActorId,
   type Behaviour,
@@ -64,6 +65,7 @@ export class NetnsActor implements Behaviour<Batch> {
   /** Receivers by descriptor, which is also the token they are watched with. */
   readonly #receivers = new Map<number, SlabReceiver>();
   readonly #udp: UdpSocket[] = [];
+  readonly #rate = new PacketRate();
 
   constructor(context: Context<Batch>, init: NetnsInit) {
     this.#context = context;
@@ -135,6 +137,7 @@ export class NetnsActor implements Behaviour<Batch> {
         batch.i32[KIND] = BatchKind.receive;
         this.#context.sendParcel(batch);
       } else this.#context.give(batch);
+      if (this.#rate.isHigh(received, this.#context.now())) this.#context.linger();
       if (received < LIKELY_EMPTY && receiver.pending === 0) return;
     }
   }

@@ -15,12 +15,21 @@ const EPOLL_CLOEXEC = 0o2000000;
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;
 const EPOLL_CTL_MOD = 3;
+const PR_SET_TIMERSLACK = 29;
+/** By how much a nap may last longer, nanoseconds; the kernel's default is 50,000. */
+const TIMER_SLACK_NS = 1000n;
+/** struct timespec: seconds (8), nanoseconds (8). */
+const TIMESPEC_BYTES = 16;
+const TV_NSEC = 2;
 /** Events that one wait can report; the rest waits for the next. */
 const MAX_EVENTS = 64;
 
 export class Epoll {
   readonly fd: number;
   readonly #table = nativeTable(MAX_EVENTS * EPOLL_EVENT_BYTES);
+  readonly #timespec = nativeTable(TIMESPEC_BYTES);
+  /** The thread's timers have been told to be exact. */
+  #punctual = false;
 
   /** Makes an epoll descriptor, or takes one over. Throws SyscallError. */
   constructor(fd = check(libc.epoll_create1(EPOLL_CLOEXEC), "Make an epoll set", "epoll_create1")) {
@@ -51,6 +60,16 @@ export class Epoll {
     const error = errno();
     if (error === EINTR) return 0;
     throw new SyscallError("Wait for descriptors", "epoll_wait", error);
+  }
+
+  /** Sleeps for about `us` microseconds, below 1,000,000. A signal ends it early. */
+  nap(us: number): void {
+    if (!this.#punctual) {
+      this.#punctual = true;
+      libc.prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0n, 0n, 0n);
+    }
+    this.#timespec.i32[TV_NSEC] = us * 1000;
+    libc.nanosleep(this.#timespec.pointer, null);
   }
 
   /** Token of event `i` of the last wait, as u32. */

@@ -109,3 +109,14 @@ Deno.test("ring() wakes a thread that waits", async () => {
     close(fd);
   }
 });
+
+Deno.test("Epoll.nap() sleeps as long as told, whatever happens meanwhile", () => {
+  withDoorbells(1, (epoll, [fd]) => {
+    epoll.add(fd, EPOLLIN, 1);
+    ring(fd);
+    const start = performance.now();
+    epoll.nap(2000);
+    assert.ok(performance.now() - start >= 2);
+    assert.equal(epoll.wait(0), 1);
+  });
+});

@@ -21,6 +21,7 @@ const symbols = {
   sendmmsg: { parameters: ["i32", "pointer", "u32", "i32"], result: "i32" },
   recvmmsg: { parameters: ["i32", "pointer", "u32", "i32", "pointer"], result: "i32" },
   epoll_wait: { parameters: ["i32", "pointer", "i32", "i32"], result: "i32" },
+  nanosleep: { parameters: ["pointer", "pointer"], result: "i32" },
   // 24 ns for 1440 bytes; set(subarray) takes 35 and makes an object.
   memcpy: { parameters: ["pointer", "pointer", "u32"], result: "void" },
   __errno_location: { parameters: [], result: "pointer" },
@@ -53,6 +54,7 @@ const symbols = {
   mount: { parameters: ["buffer", "buffer", "buffer", "u64", "pointer"], result: "i32" },
   umount2: { parameters: ["buffer", "i32"], result: "i32" },
   mkdir: { parameters: ["buffer", "u32"], result: "i32" },
+  prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" },
   unlink: { parameters: ["buffer"], result: "i32" },
   readlink: { parameters: ["buffer", "buffer", "usize"], result: "i32" },
   _exit: { parameters: ["i32"], result: "void" },

@@ -85,10 +85,21 @@ export interface Context<P extends Parcel> {
   /** Watches a descriptor, level-triggered unless `events` says EPOLLET; again with the same fd: changes it. */
   watch(fd: number, events: number, token: number): void;
   unwatch(fd: number): void;
+  /**
+   * Lets more gather before the next turn: LINGER_US in which nobody is woken for this worker. For a receiver that got
+   * part of a burst. Nothing is waited for when work is left.
+   */
+  linger(): void;
 }
 
 /** Longest time between two ticks, and longest sleep of a worker, milliseconds. */
 export const TICK_MS = 100;
+
+/**
+ * How long a worker lingers, microseconds. At 200,000 packets a second 20 gather, for which one waking and one system
+ * call is enough.
+ */
+export const LINGER_US = 100;
 
 /** Edge-triggered readable: what the doorbell is polled for (EPOLLIN | EPOLLET, as u32). */
 export const BELL_EVENTS = 0x8000_0001;
@@ -97,6 +108,8 @@ export const BELL_EVENTS = 0x8000_0001;
 export interface Poller {
   /** Waits at most `timeoutMs` (0: only looks); returns the number of events, 0 too when interrupted. */
   wait(timeoutMs: number): number;
+  /** Sleeps for about `us` microseconds, below 1,000,000, whatever happens meanwhile. */
+  nap(us: number): void;
   token(index: number): number;
   events(index: number): number;
   add(fd: number, events: number, token: number): void;

@@ -2,7 +2,8 @@
  * The loop of a worker: one wait over descriptors and the doorbell, then every mailbox, then every actor to its end.
  *
  * A turn:
- *   1. wait: not at all when work is left, else until a descriptor, the doorbell or the next tick
+ *   1. wait: not at all when work is left, a fixed short time when an actor asked to linger, else until a descriptor,
+ *      the doorbell or the next tick
  *   2. leave if told to
  *   3. descriptors that are ready
  *   4. mailboxes, a bounded number of messages each
@@ -19,6 +20,7 @@ import {
   BELL_EVENTS,
   type Context,
   KIND,
+  LINGER_US,
   MAIN,
   OWNER,
   type Parcel,
@@ -71,6 +73,8 @@ export class Reactor<P extends Parcel> {
   #epoch: number;
   #now = performance.now();
   #nextTick = 0;
+  /** An actor has asked to linger in this turn. */
+  #linger = false;
   /** Actor whose call is on the stack, for the report when it throws. */
   #running: ActorId = MAIN;
   readonly #stats = Object.fromEntries(STAT_NAMES.map((name) => [name, 0])) as Stats;
@@ -120,7 +124,13 @@ export class Reactor<P extends Parcel> {
 
   #wait(): number {
     const { poller } = this.#parts;
+    const linger = this.#linger;
+    this.#linger = false;
     if (this.router.queue.length > 0 || this.router.mail()) return poller.wait(0);
+    if (linger) {
+      poller.nap(LINGER_US);
+      return poller.wait(0);
+    }
     Atomics.store(this.#cells, Cell.sleeping, 1);
     // Looked at after the flag is up: nobody rang for what was posted before.
     const timeout = this.router.mail() || this.#told() ? 0 : this.#untilTick();
@@ -308,6 +318,9 @@ export class Reactor<P extends Parcel> {
       },
       unwatch: (fd) => {
         if (!this.router.abandoned) this.#watches.unwatch(actor, fd);
+      },
+      linger: () => {
+        this.#linger = true;
       },
     };
   }

@@ -4,6 +4,7 @@ import {
   BELL_EVENTS,
   type Context,
   KIND,
+  LINGER_US,
   MAX_ACTORS,
   OWNER,
   type Parcel,
@@ -30,6 +31,9 @@ class PollerDouble implements Poller {
     this.#now = this.next;
     this.next = [];
     return this.#now.length;
+  }
+  nap(us: number): void {
+    this.log.push(`nap ${us}`);
   }
   token(i: number): number {
     return this.#now[i][0];
@@ -204,6 +208,23 @@ test("turn() sleeps only when nothing is left to do, and says so before it looks
   bench.reactor.turn();
   assert.equal(bench.poller.timeouts.at(-1), 0);
   assert.equal(asleep, 0);
+});
+
+test("turn() lingers once when asked to, without being woken, and not while work is left", (bench) => {
+  const context = bench.spawn(1, { receive: () => context.linger() });
+  bench.letter(1, "a");
+  bench.reactor.turn();
+  bench.poller.log.length = 0;
+  bench.reactor.turn();
+  assert.deepEqual(bench.poller.log, [`nap ${LINGER_US}`]);
+  assert.equal(bench.poller.timeouts.at(-1), 0);
+  bench.reactor.turn();
+  assert.ok(bench.poller.timeouts.at(-1)! > 0);
+  bench.letter(1, "b");
+  bench.reactor.turn();
+  bench.letter(1, "c");
+  bench.reactor.turn();
+  assert.deepEqual(bench.poller.log, [`nap ${LINGER_US}`]);
 });
 
 test("turn() is a heartbeat, also while an actor never runs out of work", (bench) => {

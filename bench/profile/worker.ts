@@ -69,6 +69,7 @@ function timeSystemCalls(): void {
   const look = probe.wrap("epoll_wait: look (events)", epoll_wait, positive);
   const sleep = probe.wrap("epoll_wait: may sleep (events)", epoll_wait, positive);
   calls.epoll_wait = (fd, at, max, timeout) => (timeout === 0 ? look : sleep)(fd, at, max, timeout);
+  calls.nanosleep = probe.wrap("nanosleep (calls)", libc.nanosleep, () => 1);
   calls.memcpy = probe.wrap("memcpy by FFI (bytes)", libc.memcpy, (_, args) => args[2]);
 }
 
