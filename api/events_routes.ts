@@ -2,6 +2,7 @@
 import type { Context } from "hono";
 import type { Gateway, GatewayEvent } from "../actors/gateway.ts";
 import { eventInfo } from "./answer_schemas.ts";
+import type { ApiEnv } from "./env.ts";
 import type { Operation } from "./operation.ts";
 import { noQuery } from "./query_schemas.ts";
 
@@ -28,7 +29,7 @@ export function eventsOperation(closing: AbortSignal): Operation {
 
 const STREAM_HEADERS = { "content-type": "text/event-stream", "cache-control": "no-store" };
 
-function eventStream(gateway: Gateway, c: Context, closing: AbortSignal): ReadableStream<Uint8Array> {
+function eventStream(gateway: Gateway, c: Context<ApiEnv>, closing: AbortSignal): ReadableStream<Uint8Array> {
   const cancelled = new AbortController();
   const signal = AbortSignal.any([closing, cancelled.signal]);
   const events = gateway.events(lastEventId(c), signal)[Symbol.asyncIterator]();
@@ -65,7 +66,7 @@ function serverSentEvent(event: GatewayEvent): string {
   return `id: ${event.id}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`;
 }
 
-function lastEventId(c: Context): number {
+function lastEventId(c: Context<ApiEnv>): number {
   const text = c.req.header("last-event-id") ?? "";
   return /^[0-9]{1,15}$/.test(text) ? Number(text) : FROM_NOW;
 }

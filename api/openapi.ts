@@ -41,7 +41,8 @@ export function openApiDocument(operations: readonly Operation[]): Json {
       title: "vti-gateway",
       version: "1",
       description:
-        "Linux ip_vti in user space. Over TCP every call needs the token; over the unix socket none.",
+        "Linux ip_vti in user space. Over TCP every call needs a token, whose scopes it names; over the unix " +
+        "socket none. keys=true needs the scope keys too.",
       license: { name: "GPL-2.0-or-later", identifier: "GPL-2.0-or-later" },
     },
     paths,
@@ -49,7 +50,6 @@ export function openApiDocument(operations: readonly Operation[]): Json {
       schemas: componentSchemas(),
       securitySchemes: { token: { type: "http", scheme: "bearer" } },
     },
-    security: [{ token: [] }, {}],
   };
 }
 
@@ -70,6 +70,7 @@ function describeOperation(operation: Operation): Json {
   return {
     operationId: operationId(method, path),
     summary,
+    security: [{ token: [method === "get" ? "read" : "write"] }, {}],
     parameters: [...pathParameters(path), ...queryParameters(query)],
     ...(body &&
       { requestBody: { required: true, content: { "application/json": { schema: refer(body) } } } }),

@@ -5,7 +5,9 @@
 import type { Context } from "hono";
 import { z } from "zod";
 import type { Gateway } from "../actors/gateway.ts";
-import { fail, ok, type Result } from "../actors/control/kernel_error.ts";
+import { fail, type KernelError, ok, type Result } from "../actors/control/kernel_error.ts";
+import { subjectOf } from "./audit.ts";
+import type { ApiEnv } from "./env.ts";
 import { httpProblem, kernelProblem } from "./problem.ts";
 import { noQuery } from "./query_schemas.ts";
 
@@ -22,7 +24,7 @@ export interface Operation {
   readonly answers: Readonly<Record<number, z.ZodType | null>>;
   /** Where it is not JSON. */
   readonly contentType?: string;
-  respond(gateway: Gateway, c: Context): Promise<Response> | Response;
+  respond(gateway: Gateway, c: Context<ApiEnv>): Promise<Response> | Response;
 }
 
 /** What a handler is given, all of it checked. */
@@ -49,30 +51,45 @@ export function operation<Q extends z.ZodObject = typeof noQuery, B extends z.Zo
   { method, path, summary, query, body, answers, handle }: JsonOperation<Q, B>,
 ): Operation {
   const [status] = Object.keys(answers).map(Number);
-  async function respond(gateway: Gateway, c: Context): Promise<Response> {
+  async function respond(gateway: Gateway, c: Context<ApiEnv>): Promise<Response> {
     const ns = c.req.param("ns") ?? "";
+    const ifname = c.req.param("ifname") ?? "";
+    const place = subjectOf({ ns, ifname });
+    c.set("place", place);
+    c.set("subject", place);
     if (path.includes("{ns}") && !NETNS.test(ns)) {
-      return kernelProblem({
+      return refuse(c, {
         errno: "EINVAL",
         message: `Cannot use namespace: no such name`,
         attribute: "ns",
       });
     }
     const asked = checkQuery(query ?? noQuery, c);
-    if (!asked.ok) return kernelProblem(asked.error);
+    if (!asked.ok) return refuse(c, asked.error);
     const given = body === undefined ? ok(undefined) : await checkBody(body, c);
     if (given instanceof Response) return given;
-    if (!given.ok) return kernelProblem(given.error);
+    if (!given.ok) return refuse(c, given.error);
+    c.set("subject", subjectOf(given.value, infoData(given.value), asked.value, place));
     const result = await handle(gateway, {
       ns,
-      ifname: c.req.param("ifname") ?? "",
+      ifname,
       query: asked.value as z.output<Q>,
       body: given.value as z.output<B>,
     });
-    if (!result.ok) return kernelProblem(result.error);
+    if (!result.ok) return refuse(c, result.error);
     return result.value === undefined ? c.body(null, 204) : Response.json(result.value, { status: status! });
   }
   return { method, path, summary, query: query ?? noQuery, ...(body && { body }), answers, respond };
+}
+
+function refuse(c: Context<ApiEnv>, error: KernelError): Response {
+  c.set("errno", error.errno);
+  return kernelProblem(error);
+}
+
+/** The parameters of a tunnel in a body that has some. */
+function infoData(body: unknown): unknown {
+  return (body as { linkinfo?: { info_data?: unknown } } | undefined)?.linkinfo?.info_data;
 }
 
 /** Holds a value against a schema; the error names the first attribute to blame, by its path. */
@@ -93,14 +110,14 @@ function describe(issue: z.core.$ZodIssue): string {
     : issue.message.charAt(0).toLowerCase() + issue.message.slice(1);
 }
 
-function checkQuery(schema: z.ZodObject, c: Context): Result<unknown> {
+function checkQuery(schema: z.ZodObject, c: Context<ApiEnv>): Result<unknown> {
   const given = Object.entries(c.req.queries());
   const twice = given.find(([, values]) => values.length > 1);
   if (twice) return fail("EINVAL", `Cannot read ${twice[0]}: given twice`, twice[0]);
   return check(schema, Object.fromEntries(given.map(([name, [value]]) => [name, value])));
 }
 
-async function checkBody(schema: z.ZodType, c: Context): Promise<Result<unknown> | Response> {
+async function checkBody(schema: z.ZodType, c: Context<ApiEnv>): Promise<Result<unknown> | Response> {
   const text = await c.req.text();
   let value: unknown;
   try {

@@ -1,76 +1,100 @@
 /**
- * The API on its two sockets: a unix socket that its mode guards, and loopback TCP that a token guards.
+ * The API on its sockets: a unix socket that its mode guards, and TCP that tokens guard, with TLS for anything but
+ * loopback.
  */
 import type { Gateway } from "../actors/gateway.ts";
 import { createApp } from "./app.ts";
+import type { Audit } from "./audit.ts";
+import { type Credentials, HttpListener } from "./http_listener.ts";
+import { certificateHas, readTls, type TlsFiles } from "./tls.ts";
+import type { TokenLookup } from "./tokens.ts";
 
 /** Owner and group may ask. */
 const SOCKET_MODE = 0o660;
-const TOKEN_MODE = 0o600;
-const TOKEN_BYTES = 32;
-/** Milliseconds that a request may still take once the server closes. */
-const SHUTDOWN_MS = 2000;
 const LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"];
+/** One peer may have a part of the connections only, so that the others find room. */
+const UNIX_CONNECTIONS = { total: 512, perPeer: 256 };
+const TCP_CONNECTIONS = { total: 256, perPeer: 64 };
 
 export interface ApiServer {
   /** Where it listens: a path, or HOST:PORT with the port that it got. */
   readonly address: string;
+  /** Takes a renewed certificate. Throws when it can't; the one before stays then. */
+  reload(): void;
   /** Ends the event streams, lets requests finish, takes the socket away. */
   close(): Promise<void>;
 }
 
+export interface UnixOptions {
+  readonly path: string;
+  /** Group of the socket; absent: the daemon's own. */
+  readonly gid?: number;
+  /** SO_PEERCRED of a connection's descriptor. */
+  readonly credentials?: Credentials;
+  readonly audit?: Audit;
+}
+
+export interface TcpOptions {
+  readonly hostname: string;
+  readonly port: number;
+  readonly tokens: TokenLookup;
+  readonly tls?: TlsFiles;
+  readonly audit?: Audit;
+}
+
 /** Listens on a unix socket. Throws when another daemon answers there; one that is dead is replaced. */
-export async function serveUnix(gateway: Gateway, path: string): Promise<ApiServer> {
+export async function serveUnix(gateway: Gateway, options: UnixOptions): Promise<ApiServer> {
+  const { path, gid, credentials, audit } = options;
   await removeStaleSocket(path);
   const closing = new AbortController();
-  const app = createApp(gateway, { origin: "unix", closing: closing.signal });
-  const server = Deno.serve({ path, onListen: () => {} }, app.fetch);
-  // Deno.serve() leaves 0755: nobody but the owner can connect until here.
+  const app = createApp(gateway, { origin: "unix", closing: closing.signal, ...(audit && { audit }) });
+  const listener = new HttpListener(app.fetch, UNIX_CONNECTIONS, { ...(credentials && { credentials }) });
+  await listener.listen({ path });
+  // Until here nobody but the owner can connect: listen() leaves what the umask left, and no group of ours.
+  if (gid !== undefined) await Deno.chown(path, null, gid);
   await Deno.chmod(path, SOCKET_MODE);
   return {
     address: path,
+    reload() {},
     async close() {
-      await shutdown(server, closing);
+      closing.abort();
+      await listener.close();
       await Deno.remove(path).catch(ignoreNotFound);
     },
   };
 }
 
-/** Listens on loopback; port 0 takes a free one. Throws for any other address: the API has no TLS of its own. */
-export function serveTcp(
-  gateway: Gateway,
-  { hostname, port }: { readonly hostname: string; readonly port: number },
-  token: string,
-): ApiServer {
-  if (!isLoopback(hostname)) {
-    throw new Error(`Cannot listen on ${hostname}:${port}: not loopback, and there is no TLS`);
+/** Listens on TCP; port 0 takes a free one. Throws for an address other than loopback without TLS. */
+export async function serveTcp(gateway: Gateway, options: TcpOptions): Promise<ApiServer> {
+  const { hostname, port, tokens, audit } = options;
+  if (options.tls === undefined && !isLoopback(hostname)) {
+    throw new Error(
+      `Cannot listen on ${hostname}:${port}: not loopback, and there is no --tls-cert and --tls-key`,
+    );
   }
+  let tls = options.tls && readTls(options.tls);
+  const known = new Set([...LOOPBACK_HOSTS, bracketed(hostname)]);
+  const isOurs = (name: string) => known.has(name) || (tls !== undefined && certificateHas(tls.cert, name));
   const closing = new AbortController();
-  const hosts = [...LOOPBACK_HOSTS, bracketed(hostname)];
-  const app = createApp(gateway, { origin: "tcp", token, hosts, closing: closing.signal });
-  const server = Deno.serve({ hostname, port, onListen: () => {} }, app.fetch);
+  const app = createApp(gateway, {
+    ...{ origin: "tcp", tokens, isOurs, closing: closing.signal },
+    ...(audit && { audit }),
+  });
+  const listener = new HttpListener(app.fetch, TCP_CONNECTIONS, { ...(tls && { tls }) });
+  const got = await listener.listen({ host: hostname, port });
   return {
-    address: `${bracketed(hostname)}:${server.addr.port}`,
-    close: () => shutdown(server, closing),
+    address: `${bracketed(hostname)}:${got}`,
+    reload() {
+      if (options.tls === undefined) return;
+      const renewed = readTls(options.tls);
+      listener.renew(renewed);
+      tls = renewed;
+    },
+    async close() {
+      closing.abort();
+      await listener.close();
+    },
   };
-}
-
-/** Writes a new token that only the owner can read, and returns it. */
-export async function makeTokenFile(path: string): Promise<string> {
-  const bytes = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES));
-  const token = bytes.toBase64({ alphabet: "base64url", omitPadding: true });
-  // A new file, so that it does not keep the mode, or the symlink, of one that was there.
-  await Deno.remove(path).catch(ignoreNotFound);
-  await Deno.writeTextFile(path, `${token}\n`, { mode: TOKEN_MODE, createNew: true });
-  return token;
-}
-
-async function shutdown(server: Deno.HttpServer, closing: AbortController): Promise<void> {
-  closing.abort();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const patience = new Promise<void>((resolve) => timer = setTimeout(resolve, SHUTDOWN_MS));
-  await Promise.race([server.shutdown(), patience]);
-  clearTimeout(timer);
 }
 
 async function removeStaleSocket(path: string): Promise<void> {

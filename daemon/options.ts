@@ -7,6 +7,8 @@ export interface DaemonOptions {
   readonly stateDir: string;
   readonly runDir: string;
   readonly listen: { readonly hostname: string; readonly port: number };
+  /** PEM files; `listen` may then be any address. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string };
   readonly crypto: "auto" | "ipsec-mb" | "libcrypto" | "noble";
 }
 
@@ -22,7 +24,9 @@ Options of run:
   --config FILE        TOML file of links, states, policies and namespaces; SIGHUP reads it again
   --placement P        auto (default), packed, isolated: how actors are spread over threads
   --crypto C           auto (default), ipsec-mb, libcrypto, noble
-  --listen HOST:PORT   loopback address of the HTTP API (default 127.0.0.1:8470; port 0 takes a free one)
+  --listen HOST:PORT   address of the HTTP API (default 127.0.0.1:8470; port 0 takes a free one)
+  --tls-cert FILE      certificate of the HTTP API, PEM; other addresses than loopback need it
+  --tls-key FILE       its key, PEM; SIGHUP reads both again
   --run-dir DIR        socket and token (default /run/vti-gateway)
   --state-dir DIR      what outlives the daemon (default /var/lib/vti-gateway)
   --help               this text
@@ -44,6 +48,8 @@ export function parseDaemonOptions(args: readonly string[]): DaemonOptions | { r
         "state-dir": { type: "string", default: "/var/lib/vti-gateway" },
         "run-dir": { type: "string", default: "/run/vti-gateway" },
         listen: { type: "string", default: "127.0.0.1:8470" },
+        "tls-cert": { type: "string" },
+        "tls-key": { type: "string" },
         crypto: { type: "string", default: "auto" },
       },
     }));
@@ -60,12 +66,17 @@ export function parseDaemonOptions(args: readonly string[]): DaemonOptions | { r
       wrong: `Cannot read --listen "${values.listen}": expected HOST:PORT, for example 127.0.0.1:8470`,
     };
   }
+  const { "tls-cert": certFile, "tls-key": keyFile } = values;
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    return { wrong: "Cannot use TLS: it needs both --tls-cert and --tls-key" };
+  }
   return {
     placement,
     crypto,
     listen,
     stateDir: values["state-dir"],
     runDir: values["run-dir"],
+    ...(certFile === undefined || keyFile === undefined ? {} : { tls: { certFile, keyFile } }),
     ...(values.config === undefined ? {} : { config: values.config }),
   };
 }

@@ -20,6 +20,8 @@ Deno.test("parseDaemonOptions() says which word is wrong and what was expected",
       [["--listen", "127.0.0.1:99999"], "HOST:PORT"],
       [["--colour"], "--colour"],
       [["--config"], "--config"],
+      [["--tls-cert", "c.pem"], "--tls-key"],
+      [["--tls-key", "k.pem"], "--tls-cert"],
       [["now"], "now"],
     ] as const
   ) {
@@ -32,4 +34,10 @@ Deno.test("parseDaemonOptions() reads an IPv6 host", () => {
   const read = parseDaemonOptions(["--listen", "[::1]:0"]);
   assert.ok(!("wrong" in read));
   assert.deepEqual(read.listen, { hostname: "::1", port: 0 });
+});
+
+Deno.test("parseDaemonOptions() takes certificate and key together", () => {
+  const read = parseDaemonOptions(["--listen", "0.0.0.0:443", "--tls-cert", "c.pem", "--tls-key", "k.pem"]);
+  assert.ok(!("wrong" in read));
+  assert.deepEqual(read.tls, { certFile: "c.pem", keyFile: "k.pem" });
 });

@@ -1,9 +1,8 @@
 /** The daemon: a gateway, its API on two sockets, and signals. */
 import { startGateway, type UserSpaceGateway } from "../actors/start_gateway.ts";
-import { type ApiServer, makeTokenFile, serveTcp, serveUnix } from "../api/serve.ts";
+import type { ApiServer } from "../api/serve.ts";
+import { renewCertificates, serveApi } from "./api_servers.ts";
 import type { DaemonOptions } from "./options.ts";
-
-const RUN_DIR_MODE = 0o750;
 
 /** Runs until SIGTERM or SIGINT. Returns the exit code. `workerModule` is for tests whose workers fail. */
 export async function run(options: DaemonOptions, workerModule?: URL): Promise<number> {
@@ -12,6 +11,7 @@ export async function run(options: DaemonOptions, workerModule?: URL): Promise<n
   const servers: ApiServer[] = [];
   let gateway: UserSpaceGateway | null = null;
   const onSignal = () => stop.resolve(0);
+  const onHangup = () => renewCertificates(servers, log);
   try {
     gateway = startGateway({
       placement: options.placement,
@@ -23,14 +23,12 @@ export async function run(options: DaemonOptions, workerModule?: URL): Promise<n
       },
       ...(workerModule === undefined ? {} : { workerModule }),
     });
-    await Deno.mkdir(options.runDir, { recursive: true, mode: RUN_DIR_MODE });
-    servers.push(await serveUnix(gateway, `${options.runDir}/api.sock`));
-    const token = await makeTokenFile(`${options.runDir}/token`);
-    servers.push(serveTcp(gateway, options.listen, token));
+    servers.push(...await serveApi(gateway, options, log));
     const { placement, crypto } = gateway.health();
     log(`vti-gateway: ${placement}, ${crypto}; API on ${servers.map((s) => s.address).join(" and ")}`);
     Deno.addSignalListener("SIGTERM", onSignal);
     Deno.addSignalListener("SIGINT", onSignal);
+    Deno.addSignalListener("SIGHUP", onHangup);
     return await stop.promise;
   } catch (error) {
     log(error instanceof Error ? error.message : String(error));
@@ -38,8 +36,8 @@ export async function run(options: DaemonOptions, workerModule?: URL): Promise<n
   } finally {
     Deno.removeSignalListener("SIGTERM", onSignal);
     Deno.removeSignalListener("SIGINT", onSignal);
+    Deno.removeSignalListener("SIGHUP", onHangup);
     await Promise.all(servers.map((server) => server.close()));
     await gateway?.close();
-    await Deno.remove(`${options.runDir}/token`).catch(() => {});
   }
 }

@@ -3,6 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { createApp } from "../../api/app.ts";
+import type { AuditEntry } from "../../api/audit.ts";
 import type { Problem } from "../../api/problem.ts";
 import { GatewayDouble } from "./gateway_double.ts";
 
@@ -51,7 +52,8 @@ export type Ask = (method: string, path: string, body?: unknown) => Promise<Answ
 
 export function setUpApi() {
   const gateway = new GatewayDouble();
-  const app = createApp(gateway, { origin: "unix" });
+  const audited: AuditEntry[] = [];
+  const app = createApp(gateway, { origin: "unix", audit: (entry) => audited.push(entry) });
   const ask: Ask = async (method, path, body) => {
     const sent = body === undefined ? null : typeof body === "string" ? body : JSON.stringify(body);
     const response = await app.request(path, { method, body: sent });
@@ -66,7 +68,7 @@ export function setUpApi() {
     }
     return { status: response.status, answer: text === "" ? undefined : JSON.parse(text), text, response };
   };
-  return { gateway, app, ask };
+  return { gateway, app, ask, audited };
 }
 
 /** "409 EEXIST ifname": status, errno and attribute of a refusal, those that there are. */
