@@ -6,7 +6,15 @@
  */
 import type { XfrmMib } from "../datapath/drop_reason.ts";
 import type { Result } from "./control/kernel_error.ts";
-import type { LinkChange, LinkInfo, LinkRequest } from "./gateway_links.ts";
+import type {
+  LinkChange,
+  LinkInfo,
+  LinkRequest,
+  TunnelEnds,
+  TunnelInfo,
+  TunnelParm,
+  TunnelRequest,
+} from "./gateway_links.ts";
 
 export type * from "./gateway_links.ts";
 
@@ -278,6 +286,13 @@ export interface Gateway {
   /** replace: full replacement, as the kernel's message; else read-modify-write, as iproute2. */
   changelink(ns: NetnsRef, ifname: string, change: LinkChange, replace: boolean): Promise<Result<LinkInfo>>;
   dellink(ns: NetnsRef, ifname: string): Promise<Result<void>>;
+
+  listTunnels(ns: NetnsRef): Promise<Result<TunnelInfo[]>>;
+  /** The ioctls of `ip tunnel` (ip_tunnel_ctl). `ifname` is the device addressed; ip_vti0 stands for the ends given. */
+  getTunnel(ns: NetnsRef, ifname: string, ends: TunnelEnds): Promise<Result<TunnelInfo>>;
+  addTunnel(ns: NetnsRef, request: TunnelRequest): Promise<Result<TunnelInfo>>;
+  chgTunnel(ns: NetnsRef, ifname: string, parm: TunnelParm): Promise<Result<TunnelInfo>>;
+  delTunnel(ns: NetnsRef, ifname: string, ends: TunnelEnds): Promise<Result<void>>;
 
   listStates(ns: NetnsRef, filter: XfrmStateFilter, keys: boolean): Promise<Result<XfrmStateInfo[]>>;
   getState(ns: NetnsRef, id: XfrmStateId, keys: boolean): Promise<Result<XfrmStateInfo>>;

@@ -28,6 +28,34 @@ export interface LinkChange {
   readonly linkinfo?: { readonly info_kind: "vti"; readonly info_data?: VtiInfoData };
 }
 
+/** struct ip_tunnel_parm, as `ip tunnel` fills it; what is absent is 0. */
+export interface TunnelParm {
+  readonly local?: string;
+  readonly remote?: string;
+  readonly ikey?: number;
+  readonly okey?: number;
+  /** Name of the device to bind to, in the underlay namespace. */
+  readonly link?: string;
+  /** These three are kept and shown, without effect on a vti. 0: inherit; 1 as TOS: inherit. */
+  readonly ttl?: number;
+  readonly tos?: number;
+  readonly pmtudisc?: boolean;
+}
+
+/** Absent name: the lowest free vti%d. */
+export interface TunnelRequest extends TunnelParm {
+  readonly ifname?: string;
+}
+
+/** Which tunnel is meant, of those that a call to ip_vti0 can be about. */
+export type TunnelEnds = Pick<TunnelParm, "local" | "remote" | "link">;
+
+/** What `ip tunnel show` prints of a vti. */
+export interface TunnelInfo extends Required<Omit<TunnelParm, "link">> {
+  readonly ifname: string;
+  readonly link?: string;
+}
+
 export interface LinkStats {
   readonly rx: {
     readonly bytes: number;

@@ -4,8 +4,7 @@
  */
 import { close } from "../ffi/io.ts";
 import type { Rtnetlink } from "../ffi/rtnetlink.ts";
-import type { ControlTunnel } from "./control/ip_tunnel.ts";
-import { IpTunnelNet } from "./control/ip_tunnel.ts";
+import { type ControlTunnel, IpTunnelNet } from "./control/ip_tunnel.ts";
 import { ok, type Result } from "./control/kernel_error.ts";
 import { vtiFillInfo } from "./control/vti_fill_info.ts";
 import {
@@ -20,6 +19,7 @@ import {
 import { type Cells, dropsByCause, linkStats, makeCells, TUNNEL_CELLS } from "./counters.ts";
 import { hasFallbackTunnels } from "./fallback_tunnels.ts";
 import type { GatewayEvent, LinkChange, LinkInfo, LinkRequest } from "./gateway.ts";
+import { IpTunnelIoctl } from "./ip_tunnel_ioctl.ts";
 import {
   type GatewayLetter,
   parmOf,
@@ -47,6 +47,7 @@ export class NetnsLinks {
   readonly devices: TunDevices;
   /** Tunnels whose devices live here, by ifindex. */
   readonly here = new Map<number, ControlTunnel>();
+  readonly ioctl: IpTunnelIoctl = new IpTunnelIoctl(this);
   readonly #deps: LinksDeps;
   /** Of the tunnels whose underlay this is. */
   readonly #counters = new Map<number, Cells>();
@@ -66,8 +67,8 @@ export class NetnsLinks {
   async start(): Promise<void> {
     if (!hasFallbackTunnels(this.#deps.fds.netns)) return;
     const made = vtiInitNet(this.net, this.devices);
-    if (made.ok) await this.#add(made.value);
-    else this.#deps.log(`Without fallback device: ${made.error.message}`);
+    const added = made.ok ? await this.add(made.value) : made;
+    if (!added.ok) this.#deps.log(`Without fallback device: ${added.error.message}`);
   }
 
   list(): LinkInfo[] {
@@ -87,17 +88,17 @@ export class NetnsLinks {
   async newlink(request: LinkRequest): Promise<Result<LinkInfo>> {
     const made = vtiNewlink(this.net, request, this.devices);
     if (!made.ok) return made;
-    await this.#add(made.value);
-    return ok(this.#info(made.value));
+    const added = await this.add(made.value);
+    return added.ok ? ok(this.#info(made.value)) : added;
   }
 
   async changelink(ifname: string, change: LinkChange, replace: boolean): Promise<Result<LinkInfo>> {
     const tunnel = this.named(ifname);
     if (tunnel === undefined) return noSuchLink(ifname);
     const { order } = tunnel;
-    const changed = vtiChangelink(tunnel, change, replace, this.#placesOf(tunnel));
+    const changed = vtiChangelink(tunnel, change, replace, this.placesOf(tunnel));
     // The kernel may refuse the device's settings after the tunnel has its new ends.
-    if (changed.ok || tunnel.order !== order) await this.#announce(tunnel);
+    if (changed.ok || tunnel.order !== order) await this.announce(tunnel);
     return changed.ok ? ok(this.#info(tunnel)) : changed;
   }
 
@@ -108,17 +109,32 @@ export class NetnsLinks {
     return ok(undefined);
   }
 
-  #underlayOf(tunnel: ControlTunnel): NetnsLinks {
+  /** Takes a device away that lives here, ip_vti0 too. */
+  async unregister(tunnel: ControlTunnel): Promise<void> {
+    await this.#remove(tunnel, vtiUnregister);
+  }
+
+  underlayOf(tunnel: ControlTunnel): NetnsLinks {
     return this.#deps.linksOf(tunnel.underlay);
   }
 
-  #placesOf(tunnel: ControlTunnel): TunnelPlaces {
-    const { net, devices } = this.#underlayOf(tunnel);
+  homeOf(tunnel: ControlTunnel): NetnsLinks {
+    return this.#deps.linksOf(tunnel.home);
+  }
+
+  /** Name of the device that a tunnel is bound to. */
+  linkNameOf(tunnel: ControlTunnel): string | null {
+    const { link } = tunnel.parms;
+    return link === 0 ? null : this.underlayOf(tunnel).devices.ifnameOf(link);
+  }
+
+  placesOf(tunnel: ControlTunnel): TunnelPlaces {
+    const { net, devices } = this.underlayOf(tunnel);
     return { net, underlay: devices, home: this.devices };
   }
 
   /** A new tunnel: its actor, its place in the lookup table. Undone when the actor can't be made. */
-  async #add(tunnel: ControlTunnel): Promise<void> {
+  async add(tunnel: ControlTunnel): Promise<Result<void>> {
     const { actors, event } = this.#deps;
     this.here.set(tunnel.ifindex, tunnel);
     try {
@@ -131,11 +147,12 @@ export class NetnsLinks {
     actors.tellNetns({ op: "tunnel-set", parm: parmOf(tunnel) });
     await actors.settled();
     event("newlink", this.#info(tunnel));
+    return ok(undefined);
   }
 
   /** Tells the actors what a tunnel is now, and the listeners. */
-  async #announce(tunnel: ControlTunnel): Promise<void> {
-    const { actors } = this.#underlayOf(tunnel).#deps;
+  async announce(tunnel: ControlTunnel): Promise<void> {
+    const { actors } = this.underlayOf(tunnel).#deps;
     actors.tellNetns({ op: "tunnel-set", parm: parmOf(tunnel) });
     const letter: TunnelLetter = { op: "set", ...this.#viewOf(tunnel) };
     actors.tell(tunnel.actor, letter);
@@ -145,7 +162,7 @@ export class NetnsLinks {
 
   /** Takes a device away by one of the rules there are for it; `remove` may leave it. */
   async #remove(tunnel: ControlTunnel, remove: typeof vtiDellink | typeof vtiUnregister): Promise<void> {
-    const underlay = this.#underlayOf(tunnel);
+    const underlay = this.underlayOf(tunnel);
     const info = this.#info(tunnel);
     if (remove(underlay.net, tunnel, underlay.devices) === false) return;
     this.here.delete(tunnel.ifindex);
@@ -170,13 +187,12 @@ export class NetnsLinks {
   }
 
   #info(tunnel: ControlTunnel): LinkInfo {
-    const underlay = this.#underlayOf(tunnel);
+    const underlay = this.underlayOf(tunnel);
     const cells = underlay.#countersOf(tunnel.actor);
-    const { link } = tunnel.parms;
     return vtiFillInfo({
       tunnel,
       live: this.devices.live(tunnel.ifindex),
-      linkName: link === 0 ? null : underlay.devices.ifnameOf(link),
+      linkName: this.linkNameOf(tunnel),
       linkNetnsid: null,
       stats64: linkStats(cells),
       drops: dropsByCause(cells),
@@ -192,13 +208,12 @@ export class NetnsLinks {
   initOf(actor: number, saTable: number): TunnelInit | null {
     const tunnel = this.net.tunnels.get(actor);
     if (tunnel === undefined) return null;
-    const home = this.#deps.linksOf(tunnel.home);
     return {
       kind: "tunnel",
       saTable,
       tunFd: this.devices.fds.get(actor)!,
       counters: this.#countersOf(actor),
-      ...home.#viewOf(tunnel),
+      ...this.homeOf(tunnel).#viewOf(tunnel),
     };
   }
 
@@ -209,14 +224,14 @@ export class NetnsLinks {
     if (tunnel === undefined) return;
     if (tunnel.ifname === ifname && tunnel.up === up && tunnel.mtu === mtu) return;
     Object.assign(tunnel, { ifname, up, mtu, everUp: tunnel.everUp || up });
-    await this.#announce(tunnel);
+    await this.announce(tunnel);
   }
 
   /** `ip link del`, of a device that is really gone and not only moved within this notification's time. */
   async linkGone(ifindex: number): Promise<void> {
     const tunnel = this.here.get(ifindex);
     if (tunnel === undefined || this.devices.link(ifindex) !== null) return;
-    await this.#remove(tunnel, vtiUnregister);
+    await this.unregister(tunnel);
     if (tunnel.isFallback) await this.start();
   }
 
@@ -225,9 +240,9 @@ export class NetnsLinks {
   /** ip_tunnel_delete_nets: the tunnels whose underlay this is, and the devices that live here. */
   async close(): Promise<void> {
     for (const tunnel of [...this.net.tunnels.values()]) {
-      await this.#deps.linksOf(tunnel.home).#remove(tunnel, vtiUnregister);
+      await this.homeOf(tunnel).unregister(tunnel);
     }
-    for (const tunnel of [...this.here.values()]) await this.#remove(tunnel, vtiUnregister);
+    for (const tunnel of [...this.here.values()]) await this.unregister(tunnel);
   }
 
   /** For when the workers are gone already. */

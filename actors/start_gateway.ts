@@ -17,6 +17,10 @@ import type {
   LinkRequest,
   NetnsInfo,
   NetnsRef,
+  TunnelEnds,
+  TunnelInfo,
+  TunnelParm,
+  TunnelRequest,
   XfrmPolicyId,
   XfrmPolicyRequest,
   XfrmStateFilter,
@@ -176,6 +180,26 @@ export class UserSpaceGateway implements Gateway {
 
   dellink(ns: NetnsRef, ifname: string): Promise<Result<void>> {
     return this.#spaces.change(ns, (space) => space.links.dellink(ifname));
+  }
+
+  listTunnels(ns: NetnsRef): Promise<Result<TunnelInfo[]>> {
+    return this.#spaces.ask(ns, (space) => ok(space.links.ioctl.list()), ok([]));
+  }
+
+  getTunnel(ns: NetnsRef, ifname: string, ends: TunnelEnds): Promise<Result<TunnelInfo>> {
+    return this.#spaces.ask(ns, (space) => space.links.ioctl.get(ifname, ends), noSuchLink(ifname));
+  }
+
+  addTunnel(ns: NetnsRef, request: TunnelRequest): Promise<Result<TunnelInfo>> {
+    return this.#spaces.change(ns, (space) => space.links.ioctl.add(request));
+  }
+
+  chgTunnel(ns: NetnsRef, ifname: string, parm: TunnelParm): Promise<Result<TunnelInfo>> {
+    return this.#spaces.change(ns, (space) => space.links.ioctl.chg(ifname, parm));
+  }
+
+  delTunnel(ns: NetnsRef, ifname: string, ends: TunnelEnds): Promise<Result<void>> {
+    return this.#spaces.change(ns, (space) => space.links.ioctl.del(ifname, ends));
   }
 
   // ---- xfrm ----------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import type {
   LinkInfo,
   LinkStats,
   NetnsInfo,
+  TunnelInfo,
   WorkerInfo,
   XfrmPolicyInfo,
   XfrmStateInfo,
@@ -29,6 +30,7 @@ import {
   stateFlag,
   u16,
   u32,
+  u8,
 } from "./schemas.ts";
 
 export const linkStats = z.strictObject({
@@ -94,6 +96,18 @@ export const linkInfo = z.strictObject({
   stats64: linkStats,
   drops: z.record(z.string(), count).meta({ description: "Packets refused, by cause" }),
 }) satisfies z.ZodType<LinkInfo>;
+
+export const tunnelInfo = z.strictObject({
+  ifname: z.string(),
+  local: z.string(),
+  remote: z.string(),
+  ikey: u32,
+  okey: u32,
+  link: z.string().exactOptional(),
+  ttl: u8,
+  tos: u8,
+  pmtudisc: z.boolean(),
+}) satisfies z.ZodType<TunnelInfo>;
 
 const shownKey = z.string().meta({ description: "<<Keys hidden>> unless the request has keys=true" });
 const lifetime = z.strictObject({

@@ -17,6 +17,21 @@ Deno.test("links are made, read, changed and removed", async () => {
   }
 });
 
+Deno.test("tunnels are added, read, changed and removed as by ioctl", async () => {
+  const { ask } = setUpApi();
+  const parm = { local: "192.0.2.2", remote: "192.0.2.1", ikey: 7, okey: 7, ttl: 64, tos: 0, pmtudisc: true };
+  const made = await ask("POST", `${NS}/tunnels`, { ifname: "vti1", ...parm });
+  assert.deepEqual([made.status, made.answer], [201, { ifname: "vti1", ...parm }]);
+  assert.equal(blame(await ask("POST", `${NS}/tunnels`, { ifname: "vti1" })), "409 EEXIST");
+  assert.deepEqual((await ask("GET", `${NS}/tunnels`)).answer, [made.answer]);
+  assert.deepEqual((await ask("GET", `${NS}/tunnels/vti1?local=192.0.2.2`)).answer, made.answer);
+  assert.equal((await ask("PUT", `${NS}/tunnels/vti1`, { ...parm, ikey: 8 })).answer.ikey, 8);
+  assert.equal(blame(await ask("PUT", `${NS}/tunnels/vti1`, { ttl: 256 })), "422 EINVAL ttl");
+  assert.equal(blame(await ask("GET", `${NS}/tunnels/vti1?key=7`)), "422 EINVAL key");
+  assert.equal((await ask("DELETE", `${NS}/tunnels/vti1`)).status, 204);
+  assert.equal(blame(await ask("GET", `${NS}/tunnels/vti1`)), "404 ENODEV ifname");
+});
+
 Deno.test("SAs are added, found, updated, listed and removed", async () => {
   const { ask } = setUpApi();
   const id = "dst=192.0.2.2&proto=esp&spi=0x1001";

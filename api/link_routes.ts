@@ -1,8 +1,9 @@
-/** Tunnels: newlink, changelink, dellink, fill_info. */
+/** Tunnels: newlink, changelink, dellink, fill_info; and the ioctls of `ip tunnel`. */
 import { z } from "zod";
 import { linkInfo } from "./answer_schemas.ts";
 import { operation } from "./operation.ts";
 import { linkChange, linkRequest } from "./schemas.ts";
+import { tunnelOperations } from "./tunnel_routes.ts";
 
 const LINKS = "/v1/netns/{ns}/links";
 const LINK = `${LINKS}/{ifname}`;
@@ -53,4 +54,5 @@ export const linkOperations = [
     answers: { 204: null },
     handle: (gateway, { ns, ifname }) => gateway.dellink(ns, ifname),
   }),
+  ...tunnelOperations,
 ];

@@ -39,6 +39,13 @@ const selectorParts = {
 
 export const noQuery = z.strictObject({});
 
+/** Which tunnel a call to ip_vti0 is about. */
+export const tunnelEndsQuery = z.strictObject({
+  local: address.exactOptional(),
+  remote: address.exactOptional(),
+  link: ifname.exactOptional(),
+});
+
 export const stateListQuery = z.strictObject({ ...filterParts, keys: flag.optional() });
 
 /** dst, proto, spi and the mark find an SA; src is not compared, as in the kernel. */

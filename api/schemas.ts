@@ -7,6 +7,8 @@ import type {
   AllocSpiRequest,
   LinkChange,
   LinkRequest,
+  TunnelParm,
+  TunnelRequest,
   VtiInfoData,
   XfrmLimits,
   XfrmMark,
@@ -79,6 +81,24 @@ export const linkChange = z.strictObject({
   up: z.boolean().exactOptional(),
   linkinfo: linkinfo.exactOptional(),
 }) satisfies z.ZodType<LinkChange>;
+
+const tunnelParts = {
+  local: address.exactOptional(),
+  remote: address.exactOptional(),
+  ikey: u32.exactOptional(),
+  okey: u32.exactOptional(),
+  link: ifname.exactOptional(),
+  ttl: u8.exactOptional(),
+  tos: u8.exactOptional(),
+  pmtudisc: z.boolean().exactOptional(),
+};
+
+export const tunnelParm = z.strictObject(tunnelParts) satisfies z.ZodType<TunnelParm>;
+
+export const tunnelRequest = z.strictObject({
+  ifname: ifname.exactOptional(),
+  ...tunnelParts,
+}) satisfies z.ZodType<TunnelRequest>;
 
 export const selector = z.strictObject({
   src: prefix,

@@ -1,21 +1,21 @@
 /**
- * `ip tunnel` with mode vti (iproute2 ip/iptunnel.c).
- *
- * The ioctls behind it know what rtnetlink does not (TTL, TOS, DF, sequence numbers, checksums), all without effect
- * on a vti: such words are read and forgotten.
+ * `ip tunnel` with mode vti (iproute2 ip/iptunnel.c). What its ioctls know and rtnetlink does not (TTL, TOS, DF) is kept
+ * and shown, without effect on a vti; sequence numbers and checksums, which only GRE has, are read and forgotten.
  */
 import { getAddr32, ipv4Number } from "./address.ts";
 import { type Problem, rtnetlinkAnswers } from "./answer.ts";
-import { linkPath } from "./link_path.ts";
+import type { Query } from "./api_client.ts";
 import { tnlParseKey } from "./link_vti.ts";
 import type { Command } from "./main.ts";
 import { getU8 } from "./number.ts";
 import { duplicateOrGarbage, EXIT_FAILURE, EXIT_USAGE, invalidArgument, Quit } from "./quit.ts";
-import type { LinkInfo, VtiInfoData } from "../api/schemas.ts";
+import type { LinkInfo, TunnelInfo, TunnelParm } from "../api/schemas.ts";
 import { matches, type Words } from "./words.ts";
 
 /** The device that ioctls without a name are addressed to. */
 const BASE_DEVICE = "ip_vti0";
+/** Bit of a TOS: taken from the inner packet. */
+const TOS_INHERIT = 1;
 
 export const TUNNEL_USAGE = `Usage: ip tunnel { add | change | del | show } [ NAME ] [ mode vti ]
         [ remote ADDR ] [ local ADDR ] [ [i|o]key KEY ] [ dev PHYS_DEV ]
@@ -29,9 +29,7 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
 interface TunnelWords {
   name?: string;
   isVti: boolean;
-  ttl: number;
-  pmtudisc: boolean;
-  readonly data: Writable<VtiInfoData>;
+  readonly parm: Writable<TunnelParm>;
 }
 
 export async function doIptunnel(command: Command): Promise<number> {
@@ -49,93 +47,87 @@ export async function doIptunnel(command: Command): Promise<number> {
 }
 
 async function addTunnel({ words, api, netns }: Command): Promise<number> {
-  const { name, data } = requireMode(parseArgs(words));
-  const request = {
-    ...(name === undefined ? {} : { ifname: name }),
-    linkinfo: { info_kind: "vti", info_data: data },
-  };
-  const answer = await api.ask("POST", `${netns}/links`, {}, request);
-  if (!answer.ok) throw ioctlFailed("add", BASE_DEVICE, answer.problem, data);
+  const { name, parm } = requireMode(parseArgs(words));
+  const request = { ...(name === undefined ? {} : { ifname: name }), pmtudisc: true, ...parm };
+  requireDf(request);
+  const answer = await api.ask("POST", `${netns}/tunnels`, {}, request);
+  if (!answer.ok) throw ioctlFailed("add", BASE_DEVICE, answer.problem, parm);
   return 0;
 }
 
-async function changeTunnel(command: Command): Promise<number> {
-  const { api, netns } = command;
-  const { name, data } = requireMode(parseArgs(command.words));
-  if (name === undefined || name === BASE_DEVICE) return await changeByEndpoints(command, data);
-  const path = linkPath(netns, name);
-  const current = await api.ask<LinkInfo>("GET", path);
-  if (!current.ok) throw ioctlFailed("get", name, current.problem);
-  // SIOCCHGTUNNEL has no fwmark: it sets 0.
-  const change = { linkinfo: { info_kind: "vti", info_data: { ...data, fwmark: 0 } } };
-  const answer = await api.ask("PATCH", path, {}, change);
-  if (!answer.ok) throw ioctlFailed("add", name, answer.problem, data);
-  return 0;
-}
-
-/** A change addressed to ip_vti0 is one of the tunnel with these endpoints (ip_tunnel_ctl). */
-async function changeByEndpoints({ api, netns }: Command, data: VtiInfoData): Promise<number> {
-  const links = await api.demand<LinkInfo[]>("GET", `${netns}/links`);
-  const found = links.find((link) => hasEndpoints(link, data));
-  if (found === undefined) {
-    throw ioctlFailed("add", BASE_DEVICE, localProblem("ENOENT", "No such file or directory"));
+/** What is not named stays as it is; without a device's name it is the tunnel with these ends. */
+async function changeTunnel({ words, api, netns }: Command): Promise<number> {
+  const { name, parm } = requireMode(parseArgs(words));
+  const path = tunnelPath(netns, name ?? BASE_DEVICE);
+  let old: TunnelParm = { pmtudisc: true };
+  if (name !== undefined) {
+    const current = await api.ask<TunnelInfo>("GET", path);
+    if (!current.ok) throw ioctlFailed("get", name, current.problem);
+    const { ifname: _, ...parms } = current.value;
+    old = parms;
   }
-  const change = { linkinfo: { info_kind: "vti", info_data: { ...data, fwmark: 0 } } };
-  const answer = await api.ask("PATCH", linkPath(netns, found.ifname), {}, change);
-  if (!answer.ok) throw ioctlFailed("add", BASE_DEVICE, answer.problem, data);
+  const changed = { ...old, ...parm };
+  requireDf(changed);
+  const answer = await api.ask("PUT", path, {}, changed);
+  if (!answer.ok) throw ioctlFailed("add", name ?? BASE_DEVICE, answer.problem, parm);
   return 0;
 }
 
 async function deleteTunnel({ words, api, netns }: Command): Promise<number> {
-  const { name: given, isVti } = parseArgs(words);
+  const { name: given, isVti, parm } = parseArgs(words);
   const name = given ?? (isVti ? BASE_DEVICE : "");
   const fail = (problem: Problem) => ioctlFailed("delete", name, problem);
-  if (name === "") throw fail(localProblem("ENODEV", "No such device"));
-  if (name === BASE_DEVICE) throw fail(localProblem("EPERM", "Operation not permitted"));
-  const answer = await api.ask("DELETE", linkPath(netns, name));
+  if (name === "") throw fail({ status: 404, errno: "ENODEV", title: "No such device", detail: "No device" });
+  const answer = await api.ask("DELETE", tunnelPath(netns, name), endsOf(parm));
   if (!answer.ok) throw fail(answer.problem);
   return 0;
 }
 
 async function showTunnels({ words, options, api, netns, print }: Command): Promise<number> {
-  const { name, isVti, data } = parseArgs(words);
+  const { name, isVti, parm } = parseArgs(words);
   if (isVti) {
     const wanted = name ?? BASE_DEVICE;
-    const answer = await api.ask<LinkInfo>("GET", linkPath(netns, wanted));
+    const answer = await api.ask<TunnelInfo>("GET", tunnelPath(netns, wanted), endsOf(parm));
     if (!answer.ok) throw ioctlFailed("get", wanted, answer.problem);
     print(`${printTunnel(answer.value)}\n`);
     return 0;
   }
-  const links = await api.demand<LinkInfo[]>("GET", `${netns}/links`);
-  const shown = links
-    .filter((link) => (name === undefined || link.ifname === name) && hasGiven(link, data))
-    .sort((a, b) => a.ifindex - b.ifindex);
+  const tunnels = await api.demand<TunnelInfo[]>("GET", `${netns}/tunnels`);
+  const links = options.stats > 0 ? await api.demand<LinkInfo[]>("GET", `${netns}/links`) : [];
   const newline = options.oneline ? "\\" : "\n";
-  for (const link of shown) {
-    print([printTunnel(link), ...(options.stats > 0 ? printCounters(link) : [])].join(newline) + "\n");
+  for (const tunnel of tunnels) {
+    if ((name !== undefined && tunnel.ifname !== name) || !hasGiven(tunnel, parm)) continue;
+    const link = links.find(({ ifname }) => ifname === tunnel.ifname);
+    print([printTunnel(tunnel), ...(link === undefined ? [] : printCounters(link))].join(newline) + "\n");
   }
   return 0;
 }
 
+/** What names a tunnel to a call addressed to ip_vti0. */
+function endsOf({ local, remote, link }: TunnelParm): Query {
+  return { local, remote, link };
+}
+
 function parseArgs(words: Words): TunnelWords {
-  const tunnel: TunnelWords = { isVti: false, ttl: 0, pmtudisc: true, data: {} };
-  const { data } = tunnel;
+  const tunnel: TunnelWords = { isVti: false, parm: {} };
+  const { parm } = tunnel;
   while (!words.done) {
     const word = words.take();
     if (word === "mode") tunnel.isVti = parseMode(words.take());
-    else if (word === "key") data.ikey = data.okey = tnlParseKey("key", words.take());
-    else if (word === "ikey") data.ikey = tnlParseKey("ikey", words.take());
-    else if (word === "okey") data.okey = tnlParseKey("okey", words.take());
-    else if (word === "remote") data.remote = getAddr32(words.take());
-    else if (word === "local") data.local = getAddr32(words.take());
-    else if (word === "dev") data.link = words.take();
-    else if (word === "ttl" || word === "hoplimit" || word === "hlim") tunnel.ttl = parseTtl(words.take());
-    else if (word === "tos" || word === "tclass" || matches(word, "dsfield")) words.take();
-    else if (word === "pmtudisc" || word === "nopmtudisc") tunnel.pmtudisc = word === "pmtudisc";
+    else if (word === "key") parm.ikey = parm.okey = tnlParseKey("key", words.take());
+    else if (word === "ikey") parm.ikey = tnlParseKey("ikey", words.take());
+    else if (word === "okey") parm.okey = tnlParseKey("okey", words.take());
+    else if (word === "remote") parm.remote = getAddr32(words.take());
+    else if (word === "local") parm.local = getAddr32(words.take());
+    else if (word === "dev") parm.link = words.take();
+    else if (word === "ttl" || word === "hoplimit" || word === "hlim") parm.ttl = parseTtl(words.take());
+    else if (word === "tos" || word === "tclass" || matches(word, "dsfield")) {
+      parm.tos = parseTos(words.take());
+    } else if (word === "pmtudisc" || word === "nopmtudisc") parm.pmtudisc = word === "pmtudisc";
     else if (!/^[io]?(seq|csum)$/.test(word)) takeName(tunnel, word, words);
   }
   tunnel.isVti ||= tunnel.name?.startsWith("vti") === true;
-  checkMulticast(data);
+  checkMulticast(parm);
   return tunnel;
 }
 
@@ -157,31 +149,49 @@ function parseTtl(word: string): number {
   return ttl;
 }
 
+/** Names of TOS values are not known here: numbers, hexadecimal. */
+function parseTos(word: string): number {
+  if (word === "inherit") return TOS_INHERIT;
+  if (/^(0x)?[0-9a-f]{1,2}$/i.test(word)) return Number.parseInt(word, 16);
+  throw invalidArgument("bad TOS value", word);
+}
+
 /** A multicast remote stands for an absent key too. */
-function checkMulticast(data: Writable<VtiInfoData>): void {
-  const remote = ipv4Number(data.remote ?? "0.0.0.0");
+function checkMulticast(parm: Writable<TunnelParm>): void {
+  const remote = ipv4Number(parm.remote ?? "0.0.0.0");
   if (remote >>> 28 !== 0xe) return;
-  data.ikey ||= remote;
-  data.okey ||= remote;
-  if (ipv4Number(data.local ?? "0.0.0.0") !== 0) return;
+  parm.ikey ||= remote;
+  parm.okey ||= remote;
+  if (ipv4Number(parm.local ?? "0.0.0.0") !== 0) return;
   throw new Quit(EXIT_FAILURE, "A broadcast tunnel requires a source address");
 }
 
 function requireMode(tunnel: TunnelWords): TunnelWords {
-  if (tunnel.ttl !== 0 && !tunnel.pmtudisc) {
-    throw new Quit(EXIT_FAILURE, "ttl != 0 and nopmtudisc are incompatible");
-  }
-  if (!tunnel.isVti) throw new Quit(EXIT_FAILURE, "cannot determine tunnel mode (ipip, gre, vti or sit)");
-  return tunnel;
+  if (tunnel.isVti) return tunnel;
+  throw new Quit(EXIT_FAILURE, "cannot determine tunnel mode (ipip, gre, vti or sit)");
 }
 
-/** NAME: ip/ip remote R local L [dev D] ttl inherit nopmtudisc key K; keys decimal, one where both are equal. */
-function printTunnel(link: LinkInfo): string {
-  const { remote, local, link: dev, ikey, okey } = link.linkinfo.info_data;
-  const [inKey, outKey] = [ipv4Number(ikey ?? "0"), ipv4Number(okey ?? "0")];
-  const keys = inKey === outKey ? `key ${inKey}` : `ikey ${inKey} okey ${outKey}`;
-  const underlay = dev === undefined ? "" : ` dev ${dev}`;
-  return `${link.ifname}: ip/ip remote ${remote} local ${local}${underlay} ttl inherit nopmtudisc ${keys}`;
+function requireDf({ ttl, pmtudisc }: TunnelParm): void {
+  if (ttl && !pmtudisc) throw new Quit(EXIT_FAILURE, "ttl != 0 and nopmtudisc are incompatible");
+}
+
+/** NAME: ip/ip remote R local L [dev D] ttl T [tos T] [nopmtudisc] key K; keys decimal, one where both are equal. */
+function printTunnel({ ifname, remote, local, link, ikey, okey, ttl, tos, pmtudisc }: TunnelInfo): string {
+  const parts = [
+    `${ifname}: ip/ip remote ${remote} local ${local}`,
+    ...(link === undefined ? [] : [`dev ${link}`]),
+    `ttl ${ttl || "inherit"}`,
+    ...(tos === 0 ? [] : [`tos ${printTos(tos)}`]),
+    ...(pmtudisc ? [] : ["nopmtudisc"]),
+    ikey === okey ? `key ${ikey}` : `ikey ${ikey} okey ${okey}`,
+  ];
+  return parts.join(" ");
+}
+
+function printTos(tos: number): string {
+  const inherit = (tos & TOS_INHERIT) !== 0 ? ["inherit"] : [];
+  const value = tos & ~TOS_INHERIT;
+  return [...inherit, ...(value === 0 ? [] : [`0x${value.toString(16).padStart(2, "0")}`])].join("/");
 }
 
 function printCounters({ stats64: { rx, tx } }: LinkInfo): string[] {
@@ -197,36 +207,27 @@ function printCounters({ stats64: { rx, tx } }: LinkInfo): string[] {
   ];
 }
 
-function hasEndpoints(link: LinkInfo, data: VtiInfoData): boolean {
-  const info = link.linkinfo.info_data;
-  const same = (shown: string, given: string | undefined) =>
-    (shown === "any" ? 0 : ipv4Number(shown)) === ipv4Number(given ?? "0.0.0.0");
-  return same(info.local, data.local) && same(info.remote, data.remote) && info.link === data.link;
-}
-
-/** True when the device has every parameter that the command names. */
-function hasGiven(link: LinkInfo, data: VtiInfoData): boolean {
-  const info = link.linkinfo.info_data;
-  return (data.link === undefined || info.link === data.link) &&
-    (!data.remote || ipv4Number(data.remote) === 0 || info.remote === data.remote) &&
-    (!data.local || ipv4Number(data.local) === 0 || info.local === data.local) &&
-    (!data.ikey || ipv4Number(info.ikey ?? "0") === data.ikey);
+/** True when the tunnel has every parameter that the command names. */
+function hasGiven(tunnel: TunnelInfo, { link, remote, local, ikey }: TunnelParm): boolean {
+  return (link === undefined || tunnel.link === link) &&
+    (!remote || ipv4Number(remote) === 0 || tunnel.remote === remote) &&
+    (!local || ipv4Number(local) === 0 || tunnel.local === local) &&
+    (!ikey || tunnel.ikey === ikey);
 }
 
 function ioctlFailed(
   verb: "add" | "get" | "delete",
   name: string,
   problem: Problem,
-  data?: VtiInfoData,
+  parm?: TunnelParm,
 ): Quit {
   if (problem.errno === undefined) return rtnetlinkAnswers(problem);
-  if (problem.errno === "ENODEV" && problem.attribute?.endsWith("info_data.link")) {
-    return new Quit(EXIT_FAILURE, `Cannot find device "${data?.link}"`);
+  if (problem.errno === "ENODEV" && problem.attribute === "link") {
+    return new Quit(EXIT_FAILURE, `Cannot find device "${parm?.link}"`);
   }
   return new Quit(EXIT_FAILURE, `${verb} tunnel "${name}" failed: ${problem.title}`);
 }
 
-/** What the kernel would say of an ioctl that rtnetlink has no counterpart for. */
-function localProblem(errno: Problem["errno"] & string, title: string): Problem {
-  return { status: 404, errno, title, detail: title };
+function tunnelPath(netns: string, name: string): string {
+  return `${netns}/tunnels/${encodeURIComponent(name)}`;
 }

@@ -40,6 +40,11 @@ Deno.test("client() tells every error of the transcripts as iproute2 does", asyn
   assert.ok(replayed > 450 && refused > 350, `only ${replayed} replayed, ${refused} of them refused`);
 });
 
+/** Where a request names the device below: `ip link` and `ip tunnel` differ. */
+function underlayAttribute(path: string): string {
+  return path.includes("/tunnels") ? "link" : "linkinfo.info_data.link";
+}
+
 /** The answers that led iproute2 to what it printed. Lookups succeed unless the transcript says otherwise. */
 function kernelOf({ words, stderr }: Entry): (request: ApiRequest) => ApiAnswer {
   const reason = stderr.trimEnd().replace(/^.*(answers|failed): /, "");
@@ -47,10 +52,10 @@ function kernelOf({ words, stderr }: Entry): (request: ApiRequest) => ApiAnswer 
   const isMissing = /^(Cannot find device|Device ".*" does not exist|get tunnel)/.test(stderr);
   const isUnderlay = words!.includes("dev") && stderr.startsWith("Cannot find device");
   return ({ method, path }) => {
-    if (isUnderlay) return refusal("ENODEV", "No such device", { attribute: "linkinfo.info_data.link" });
+    if (isUnderlay) return refusal("ENODEV", "No such device", { attribute: underlayAttribute(path) });
     if (isMissing) return refusal("ENODEV", "No such device");
     if (method === "GET" && !path.includes("/get?")) {
-      return { status: 200, body: /\/links\//.test(path) ? {} : [] };
+      return { status: 200, body: /\/(links|tunnels)\//.test(path) ? {} : [] };
     }
     if (errno !== undefined) return refusal(errno, reason);
     if (stderr.startsWith("Error: mtu less")) {

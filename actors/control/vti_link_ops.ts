@@ -54,23 +54,27 @@ function allocName(template: string, devices: VtiDevices): string {
   }
 }
 
-/** vti_netlink_parms: absent attributes keep `base`. */
-function netlinkParms(data: VtiInfoData | undefined, base: VtiParms, underlay: Underlay): Result<VtiParms> {
-  const at = "linkinfo.info_data";
+/** vti_netlink_parms: absent attributes keep `base`. `at` is where `data` is in the request. */
+export function readParms(
+  data: VtiInfoData | undefined,
+  base: VtiParms,
+  underlay: Underlay,
+  at = "linkinfo.info_data.",
+): Result<VtiParms> {
   const addresses = { local: base.local, remote: base.remote };
   for (const name of ["local", "remote"] as const) {
     const text = data?.[name];
     if (text === undefined) continue;
     const address = text === "any" ? 0 : parseIpv4(text);
     if (address === null) {
-      return fail("EINVAL", `Cannot read ${name} "${text}": expected an IPv4 address`, `${at}.${name}`);
+      return fail("EINVAL", `Cannot read ${name} "${text}": expected an IPv4 address`, `${at}${name}`);
     }
     addresses[name] = address;
   }
   let link = base.link;
   if (data?.link !== undefined) {
     const ifindex = data.link === "" ? 0 : underlay.ifindexOf(data.link);
-    if (ifindex === null) return fail("ENODEV", `Cannot find device "${data.link}"`, `${at}.link`);
+    if (ifindex === null) return fail("ENODEV", `Cannot find device "${data.link}"`, `${at}link`);
     link = ifindex;
   }
   return ok({
@@ -91,7 +95,7 @@ export function vtiNewlink(
   const template = request.ifname ?? "vti%d";
   const free = checkNewName(template, devices);
   if (!free.ok) return free;
-  const parms = netlinkParms(request.linkinfo.info_data, ZERO_PARMS, devices);
+  const parms = readParms(request.linkinfo.info_data, ZERO_PARMS, devices);
   if (!parms.ok) return parms;
   const made = ipTunnelCreate(net, { template, parms: parms.value, header: NO_HEADER }, devices);
   if (!made.ok) return made;
@@ -108,7 +112,8 @@ export function vtiNewlink(
   return made;
 }
 
-function checkNewName(template: string, devices: VtiDevices): Result<void> {
+/** Whether a device of that name, or of a name from that template, may be made. */
+export function checkNewName(template: string, devices: VtiDevices): Result<void> {
   // dev_alloc_name(): one %d and no other %.
   const isTemplate = !template.includes("%") || /^[^%]*%d[^%]*$/.test(template);
   if (!devValidName(template) || !isTemplate) {
@@ -215,7 +220,7 @@ export function vtiChangelink(
       return fail("EINVAL", `Cannot change link "${tunnel.ifname}": it is the fallback device`);
     }
     const base = replace ? { ...ZERO_PARMS, fwmark: old.fwmark } : old;
-    const read = netlinkParms(change.linkinfo.info_data, base, places.underlay);
+    const read = readParms(change.linkinfo.info_data, base, places.underlay);
     if (!read.ok) return read;
     parms = read.value;
     const allowed = checkChange(tunnel, parms, places.net);

@@ -9,6 +9,7 @@ import type {
   LinkInfo,
   LinkRequest,
   NetnsInfo,
+  TunnelInfo,
 } from "../../actors/gateway.ts";
 import { fail, ok, type Result } from "../../actors/control/kernel_error.ts";
 import { XfrmUser } from "../../actors/control/xfrm_user.ts";
@@ -16,6 +17,7 @@ import { XFRM_MIB, type XfrmMib } from "../../datapath/drop_reason.ts";
 
 export class GatewayDouble implements Gateway {
   readonly links = new Map<string, LinkInfo>();
+  readonly tunnels = new Map<string, TunnelInfo>();
   readonly netns = new Map<string, NetnsInfo>();
   readonly xfrm: XfrmUser;
   readonly eventLog: GatewayEvent[] = [];
@@ -79,6 +81,26 @@ export class GatewayDouble implements Gateway {
       return ok(undefined);
     });
 
+  listTunnels = (ns: string) => this.#in(ns, () => ok([...this.tunnels.values()]));
+  getTunnel: Gateway["getTunnel"] = (ns, ifname) => this.#in(ns, () => this.#tunnel(ifname));
+  addTunnel: Gateway["addTunnel"] = (ns, { ifname = "vti0", ...parm }) =>
+    this.#in(ns, () => {
+      if (this.tunnels.has(ifname)) return fail("EEXIST", `Cannot add tunnel ${ifname}: it exists`);
+      this.tunnels.set(ifname, { ...NO_PARM, ...parm, ifname });
+      return this.#tunnel(ifname);
+    });
+  chgTunnel: Gateway["chgTunnel"] = (ns, ifname, parm) =>
+    this.#in(ns, () => {
+      if (this.tunnels.has(ifname)) this.tunnels.set(ifname, { ...NO_PARM, ...parm, ifname });
+      return this.#tunnel(ifname);
+    });
+  delTunnel: Gateway["delTunnel"] = (ns, ifname) =>
+    this.#in(ns, () => {
+      const tunnel = this.#tunnel(ifname);
+      if (tunnel.ok) this.tunnels.delete(ifname);
+      return tunnel.ok ? ok(undefined) : tunnel;
+    });
+
   listStates: Gateway["listStates"] = (ns, filter, keys) =>
     this.#in(ns, () => this.xfrm.listStates(filter, keys));
   getState: Gateway["getState"] = (ns, id, keys) => this.#in(ns, () => this.xfrm.getState(id, keys));
@@ -121,11 +143,18 @@ export class GatewayDouble implements Gateway {
     );
   }
 
+  #tunnel(ifname: string): Result<TunnelInfo> {
+    const tunnel = this.tunnels.get(ifname);
+    return tunnel ? ok(tunnel) : fail("ENODEV", `Cannot find tunnel ${ifname}: none such`, "ifname");
+  }
+
   #link(ifname: string): Result<LinkInfo> {
     const link = this.links.get(ifname);
     return link ? ok(link) : fail("ENODEV", `Cannot find link ${ifname}: none such`, "ifname");
   }
 }
+
+const NO_PARM = { local: "any", remote: "any", ikey: 0, okey: 0, ttl: 0, tos: 0, pmtudisc: false };
 
 function linkInfo(ifindex: number, ifname: string, mtu: number): LinkInfo {
   const none = { bytes: 0, packets: 0, errors: 0, dropped: 0 };

@@ -31,7 +31,11 @@ export async function readTranscript(name: string): Promise<Entry[]> {
 }
 
 function ipWords(command: string): string[] | null {
-  if (!command.startsWith("ip ") || /[;|>]/.test(command)) return null;
+  return !command.startsWith("ip ") || /[;|>]/.test(command) ? null : splitWords(command).slice(1);
+}
+
+/** Words of a plain command, as a shell takes quotes away. */
+export function splitWords(command: string): string[] {
   const words = command.match(/"[^"]*"|'[^']*'|[^\s"']+/g)!;
-  return words.slice(1).map((word) => word.replace(/^(["'])(.*)\1$/, "$2"));
+  return words.map((word) => word.replace(/^(["'])(.*)\1$/, "$2"));
 }
