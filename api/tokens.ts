@@ -73,7 +73,7 @@ export function newToken(): string {
 
 /** SHA-256 of a token; space around it does not count. */
 export function hash(token: string): Uint8Array {
-  return createHash("sha256").update(token.trim()).digest();
+  return new Uint8Array(createHash("sha256").update(token.trim()).digest());
 }
 
 /** Writes a file that only its owner reads, all of it or nothing; what had the name before keeps neither mode nor link. */

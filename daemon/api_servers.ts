@@ -32,7 +32,7 @@ export async function serveApi(
     const tcp = await serveTcp(gateway, { ...listen, tokens, audit, ...(tls && { tls }) });
     return [unix, { ...tcp, close: () => closeWithToken(tcp, token) }];
   } catch (error) {
-    await unix.close();
+    await closeWithToken(unix, token);
     throw error;
   }
 }

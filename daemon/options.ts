@@ -17,6 +17,7 @@ export const USAGE = `vti-gateway: Linux ip_vti (route-based IPsec) in user spac
 Usage: deno run -A mod.ts [run] [OPTIONS]      start the daemon
        deno run -A mod.ts demo                 two namespaces, a tunnel, a transfer; cleans up
        deno run -A mod.ts doctor [--json]      what this host has and lacks
+       deno run -A mod.ts token add|del|list   who may use the API over TCP, and for what
        deno run -A mod.ts [-d] [-j] [-s] [-n NETNS] link|tunnel|xfrm|netns|monitor ...
                                                the client, in iproute2's words; see "link help", "xfrm state help"
 

@@ -14,6 +14,8 @@ export interface DaemonSetup {
   readonly script?: string;
   /** Run directory of an earlier daemon, whose state this one takes over; absent: a fresh one. */
   readonly runDir?: string;
+  /** More options of run. */
+  readonly args?: readonly string[];
 }
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -38,6 +40,7 @@ export class Daemon {
       ...[Deno.execPath(), "run", "-A", ...script],
       ...["--run-dir", directory, "--state-dir", `${directory}/state`, "--listen", "127.0.0.1:0"],
       ...["--placement", setup.placement, "--crypto", setup.crypto ?? "auto"],
+      ...setup.args ?? [],
     ]);
     const daemon = new Daemon(process, directory);
     await daemon.#ready();
