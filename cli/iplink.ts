@@ -131,7 +131,8 @@ function help({ words, print }: Command): number {
 function kindData(link: LinkWords, words: Command["words"]): VtiInfoData | undefined {
   if (link.type === undefined) return undefined;
   if (link.type !== "vti") throw new Quit(EXIT_REFUSED, "Error: Unknown device type.");
-  return vtiParseOpt(words);
+  // Without words iproute2 sends no parameters, so the kernel changes none.
+  return words.done ? undefined : vtiParseOpt(words);
 }
 
 function deviceSettings(link: LinkWords): { mtu?: number; up?: boolean } {

@@ -66,7 +66,9 @@ Deno.test("doIplink() changes only what is named", async () => {
   assert.deepEqual(await asked("link set dev vti1 mtu 1300 down"), change({ mtu: 1300, up: false }));
   assert.deepEqual(await asked("link set vti1 name vx"), change({ ifname: "vx" }));
   assert.deepEqual(await asked("link change vti1 name vti1 up"), change({ up: true }));
-  assert.deepEqual(await asked("link set vti1"), { method: "GET", path: "/links/vti1", body: undefined });
+  for (const line of ["link set vti1", "link set vti1 type vti"]) {
+    assert.deepEqual(await asked(line), { method: "GET", path: "/links/vti1", body: undefined });
+  }
 });
 
 Deno.test("doIplink() removes a device, percent-encoding its name", async () => {
