@@ -1,17 +1,19 @@
 /**
  * Counters that an actor publishes: Float64 cells in shared memory, exact up to 2^53, one writer, any reader.
  *
- * The gateway makes the memory and hands it to the actor, so that counters outlive a worker and can be read without
- * asking a busy one.
+ * The gateway makes the memory and hands its address to the actor, so that counters outlive a worker and can be read
+ * without asking a busy one.
  */
 import { type Batch, INNER_LENGTH, REASON } from "../datapath/batch.ts";
 import { DROP_ROWS, type DropName } from "../datapath/drop_reason.ts";
+import { type MemoryAddress, memoryAt } from "../ffi/shared_memory.ts";
 import type { LinkStats } from "./gateway.ts";
 
-export type Cells = Float64Array<SharedArrayBuffer>;
+export type Cells = Float64Array;
 
-export function makeCells(count: number): Cells {
-  return new Float64Array(new SharedArrayBuffer(count * 8));
+/** `count` cells in memory that all threads share. */
+export function cellsAt(address: MemoryAddress, count: number): Cells {
+  return new Float64Array(memoryAt(address, count * 8));
 }
 
 /** Cells of a tunnel: struct rtnl_link_stats64 as far as vti uses it, then one cell per DropReason. */

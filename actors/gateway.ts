@@ -135,6 +135,8 @@ export interface XfrmStateInfo
   readonly output_mark?: XfrmMark;
   readonly tfcpad?: number;
   readonly if_id?: number;
+  /** Why nothing is taken that arrives with this SA, when that is so. */
+  readonly input_refused?: string;
   readonly seq: number;
   readonly limits: XfrmLimits;
   readonly replay: {

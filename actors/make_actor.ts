@@ -1,5 +1,7 @@
 /** From an init record to the actor: the three kinds there are. */
 import type { Batch } from "../datapath/batch.ts";
+import { XFRM_MIB } from "../datapath/drop_reason.ts";
+import { cellsAt, TUNNEL_CELLS } from "./counters.ts";
 import type { ActorInit } from "./messages.ts";
 import { NetnsActor } from "./netns.ts";
 import type { ActorId, Behaviour, Context } from "./runtime/behaviour.ts";
@@ -10,10 +12,10 @@ export function makeActor(_actor: ActorId, init: unknown, context: Context<Batch
   const record = init as ActorInit;
   switch (record.kind) {
     case "netns":
-      return new NetnsActor(context, record);
+      return new NetnsActor(context, { ...record, mib: cellsAt(record.mib, XFRM_MIB.length) });
     case "sa_table":
-      return new SaTableActor(context, record);
+      return new SaTableActor(context, { ...record, mib: cellsAt(record.mib, XFRM_MIB.length) });
     case "tunnel":
-      return new TunnelActor(context, record);
+      return new TunnelActor(context, { ...record, counters: cellsAt(record.counters, TUNNEL_CELLS) });
   }
 }

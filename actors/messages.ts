@@ -1,8 +1,9 @@
 /**
  * What actors say to each other and to the gateway: kinds of parcels, letters, and the records they start from.
- * Everything here survives a structured clone.
+ * What crosses threads survives a structured clone.
  */
 import type { IpTunnelParm } from "../datapath/tunnel/ip_tunnel_parm.ts";
+import type { MemoryAddress } from "../ffi/shared_memory.ts";
 import type { ControlTunnel } from "./control/ip_tunnel.ts";
 import type { XfrmChange } from "./control/xfrm_change.ts";
 
@@ -21,7 +22,7 @@ export const BatchKind = {
 } as const;
 
 /** Cells of the XFRM_MIB counters; each actor that counts has its own. */
-export type MibCells = Float64Array<SharedArrayBuffer>;
+export type MibCells = Float64Array;
 
 export interface UdpPort {
   readonly port: number;
@@ -66,10 +67,15 @@ export interface TunnelInit extends TunnelView {
   readonly kind: "tunnel";
   readonly saTable: number;
   readonly tunFd: number;
-  readonly counters: Float64Array<SharedArrayBuffer>;
+  readonly counters: Float64Array;
 }
 
-export type ActorInit = NetnsInit | SaTableInit | TunnelInit;
+/** An init record on its way: cells by the address of their memory. A view of it would be copied. */
+type OnItsWay<T, Cells extends keyof T> = Omit<T, Cells> & { readonly [C in Cells]: MemoryAddress };
+export type NetnsMessage = OnItsWay<NetnsInit, "mib">;
+export type SaTableMessage = OnItsWay<SaTableInit, "mib">;
+export type TunnelMessage = OnItsWay<TunnelInit, "counters">;
+export type ActorInit = NetnsMessage | SaTableMessage | TunnelMessage;
 
 /** Gateway → netns. */
 export type NetnsLetter =

@@ -16,15 +16,16 @@ import {
   vtiNewlink,
   vtiUnregister,
 } from "./control/vti_link_ops.ts";
-import { type Cells, dropsByCause, linkStats, makeCells, TUNNEL_CELLS } from "./counters.ts";
+import type { Keeper, Slot } from "./control/keeper.ts";
+import { type Cells, dropsByCause, linkStats, TUNNEL_CELLS } from "./counters.ts";
 import { hasFallbackTunnels } from "./fallback_tunnels.ts";
 import type { GatewayEvent, LinkChange, LinkInfo, LinkRequest } from "./gateway.ts";
 import { IpTunnelIoctl } from "./ip_tunnel_ioctl.ts";
 import {
   type GatewayLetter,
   parmOf,
-  type TunnelInit,
   type TunnelLetter,
+  type TunnelMessage,
   type TunnelView,
 } from "./messages.ts";
 import type { NetnsFds } from "./netns_fds.ts";
@@ -36,6 +37,7 @@ export interface LinksDeps {
   readonly fds: NetnsFds;
   readonly rtnl: Rtnetlink;
   readonly actors: SpaceActors;
+  readonly keeper: Keeper;
   event(kind: GatewayEvent["kind"], body: unknown): void;
   log(line: string): void;
   /** Links of a namespace that is served. */
@@ -49,8 +51,8 @@ export class NetnsLinks {
   readonly here = new Map<number, ControlTunnel>();
   readonly ioctl: IpTunnelIoctl = new IpTunnelIoctl(this);
   readonly #deps: LinksDeps;
-  /** Of the tunnels whose underlay this is. */
-  readonly #counters = new Map<number, Cells>();
+  /** Counters of the tunnels whose underlay this is, by actor. */
+  readonly #slots = new Map<number, Slot>();
 
   constructor(deps: LinksDeps) {
     this.#deps = deps;
@@ -133,9 +135,15 @@ export class NetnsLinks {
     return { net, underlay: devices, home: this.devices };
   }
 
-  /** A new tunnel: its actor, its place in the lookup table. Undone when the actor can't be made. */
+  /** A new tunnel: its counters, its actor, its place in the lookup table. Undone when one of them can't be had. */
   async add(tunnel: ControlTunnel): Promise<Result<void>> {
-    const { actors, event } = this.#deps;
+    const { actors, keeper, event } = this.#deps;
+    const slot = keeper.allocate();
+    if (!slot.ok) {
+      vtiUnregister(this.net, tunnel, this.devices);
+      return slot;
+    }
+    this.#slots.set(tunnel.actor, slot.value);
     this.here.set(tunnel.ifindex, tunnel);
     try {
       await actors.spawnTunnel(tunnel.actor);
@@ -176,14 +184,14 @@ export class NetnsLinks {
     actors.tellNetns({ op: "tunnel-del", actor });
     actors.retire(actor, () => {
       close(fd);
-      this.#counters.delete(actor);
+      const slot = this.#slots.get(actor);
+      if (slot !== undefined) this.#deps.keeper.release(slot);
+      this.#slots.delete(actor);
     });
   }
 
   #countersOf(actor: number): Cells {
-    let cells = this.#counters.get(actor);
-    if (cells === undefined) this.#counters.set(actor, cells = makeCells(TUNNEL_CELLS));
-    return cells;
+    return new Float64Array(this.#slots.get(actor)!.memory, 0, TUNNEL_CELLS);
   }
 
   #info(tunnel: ControlTunnel): LinkInfo {
@@ -205,14 +213,14 @@ export class NetnsLinks {
   }
 
   /** Init record of a tunnel whose underlay this is. */
-  initOf(actor: number, saTable: number): TunnelInit | null {
+  initOf(actor: number, saTable: number): TunnelMessage | null {
     const tunnel = this.net.tunnels.get(actor);
     if (tunnel === undefined) return null;
     return {
       kind: "tunnel",
       saTable,
       tunFd: this.devices.fds.get(actor)!,
-      counters: this.#countersOf(actor),
+      counters: this.#slots.get(actor)!.address,
       ...this.homeOf(tunnel).#viewOf(tunnel),
     };
   }

@@ -9,11 +9,13 @@ import { IPPROTO_ESP } from "../datapath/xfrm/xfrm_record.ts";
 import { close } from "../ffi/io.ts";
 import { withNetns } from "../ffi/netns.ts";
 import { Rtnetlink } from "../ffi/rtnetlink.ts";
+import type { MemoryAddress } from "../ffi/shared_memory.ts";
 import { openUdpSocket } from "../ffi/udp_socket.ts";
 import { fail, ok, type Result } from "./control/kernel_error.ts";
 import type { TransformSpec } from "./control/xfrm_state_request.ts";
 import { XfrmUser, type XfrmUserDeps } from "./control/xfrm_user.ts";
-import { makeCells } from "./counters.ts";
+import { cellsAt } from "./counters.ts";
+import type { NetnsKeeper } from "./store/netns_keeper.ts";
 import type { GatewayEvent } from "./gateway.ts";
 import { type ActorInit, type GatewayLetter, parmOf, type UdpPort } from "./messages.ts";
 import { closeNetnsFds, type NetnsFds } from "./netns_fds.ts";
@@ -21,10 +23,14 @@ import { NetnsLinks } from "./netns_links.ts";
 import type { Supervisor } from "./runtime/supervisor.ts";
 import { SpaceActors } from "./space_actors.ts";
 
+/** Bytes between the counters of the netns actor and those of the SA table. */
+const MIB_BYTES = XFRM_MIB.length * 8;
+
 /** What a namespace needs of the gateway. */
 export interface SpaceDeps {
   readonly supervisor: Supervisor;
   readonly backend: CryptoBackend;
+  readonly keeper: NetnsKeeper;
   nextActor(): number;
   event(netns: string, kind: GatewayEvent["kind"], body: unknown): void;
   log(line: string): void;
@@ -40,8 +46,6 @@ export class NetnsSpace {
   readonly actors: SpaceActors;
   readonly #deps: SpaceDeps;
   readonly #fds: NetnsFds;
-  readonly #netnsMib = makeCells(XFRM_MIB.length);
-  readonly #saTableMib = makeCells(XFRM_MIB.length);
   readonly #udp: UdpPort[] = [];
   readonly #ipDefaultTtl: number;
 
@@ -50,6 +54,7 @@ export class NetnsSpace {
     this.inode = inode;
     this.#deps = deps;
     this.#fds = fds;
+    const { keeper } = deps;
     this.actors = new SpaceActors(deps.supervisor, inode, deps.nextActor);
     const event = (kind: GatewayEvent["kind"], body: unknown) => deps.event(name, kind, body);
     this.links = new NetnsLinks({
@@ -57,6 +62,7 @@ export class NetnsSpace {
       fds,
       rtnl: new Rtnetlink(fds.control),
       actors: this.actors,
+      keeper,
       event,
       log: (line) => this.#log(line),
       linksOf: deps.linksOf,
@@ -65,7 +71,10 @@ export class NetnsSpace {
       return Number(Deno.readTextFileSync("/proc/sys/net/ipv4/ip_default_ttl"));
     });
     this.xfrm = new XfrmUser({
-      send: (change) => this.actors.tellSaTable({ op: "xfrm", change }),
+      keeper,
+      send: (change, freed) => {
+        this.actors.tellSaTable({ op: "xfrm", change }, freed && (() => keeper.release(freed)));
+      },
       ifindexOf: (ifname) => this.links.devices.ifindexOf(ifname),
       ifnameOf: (ifindex) => this.links.devices.ifnameOf(ifindex),
       checkTransform: (spec, proto) => this.#checkTransform(spec, proto),
@@ -158,8 +167,17 @@ export class NetnsSpace {
   }
 
   xfrmStat(): Record<XfrmMib, number> {
-    const sums = XFRM_MIB.map((name, i) => [name, this.#netnsMib[i] + this.#saTableMib[i]] as const);
+    const mib = [this.#netnsMib, this.#saTableMib].map((address) => cellsAt(address, XFRM_MIB.length));
+    const sums = XFRM_MIB.map((name, i) => [name, mib[0]![i]! + mib[1]![i]!] as const);
     return Object.fromEntries(sums) as Record<XfrmMib, number>;
+  }
+
+  get #netnsMib(): MemoryAddress {
+    return this.#deps.keeper.mib.address;
+  }
+
+  get #saTableMib(): MemoryAddress {
+    return this.#deps.keeper.mib.address + BigInt(MIB_BYTES);
   }
 
   #checkTransform(spec: TransformSpec, proto: number): ReturnType<XfrmUserDeps["checkTransform"]> {
@@ -178,6 +196,7 @@ export class NetnsSpace {
   async close(): Promise<void> {
     await this.links.close();
     await this.actors.stop();
+    this.#deps.keeper.forget();
     this.closeFds();
   }
 

@@ -4,11 +4,14 @@ import { close } from "../ffi/io.ts";
 import { listNetns, netnsInode, openNetns } from "../ffi/netns.ts";
 import { fail, ok, type Result } from "./control/kernel_error.ts";
 import type { NetnsRef } from "./gateway.ts";
-import { openNetnsFds } from "./netns_fds.ts";
+import { closeNetnsFds, openNetnsFds } from "./netns_fds.ts";
 import { NetnsSpace, type SpaceDeps } from "./netns_space.ts";
+import type { Keepers, NetnsKeeper } from "./store/netns_keeper.ts";
+
+type SpacesDeps = Omit<SpaceDeps, "linksOf" | "keeper"> & { readonly keepers: Keepers };
 
 export class NetnsSpaces {
-  readonly #deps: SpaceDeps;
+  readonly #deps: SpacesDeps & Pick<SpaceDeps, "linksOf">;
   /** Those that are served, by inode. */
   readonly #served = new Map<number, NetnsSpace>();
   /** Those that are being started, or ended. */
@@ -17,7 +20,7 @@ export class NetnsSpaces {
   /** All three kinds: their actors may live. */
   readonly #all = new Map<number, NetnsSpace>();
 
-  constructor(deps: Omit<SpaceDeps, "linksOf">) {
+  constructor(deps: SpacesDeps) {
     this.#deps = { ...deps, linksOf: (inode) => this.#all.get(inode)!.links };
   }
 
@@ -63,7 +66,16 @@ export class NetnsSpaces {
   }
 
   async #start(ns: NetnsRef, inode: number, fd: number): Promise<NetnsSpace> {
-    const space = new NetnsSpace(nameOf(ns, inode), inode, openNetnsFds(fd), this.#deps);
+    const name = nameOf(ns, inode);
+    const fds = openNetnsFds(fd);
+    let keeper: NetnsKeeper;
+    try {
+      keeper = this.#deps.keepers.of(name);
+    } catch (error) {
+      closeNetnsFds(fds);
+      throw error;
+    }
+    const space = new NetnsSpace(name, inode, fds, { ...this.#deps, keeper });
     this.#all.set(inode, space);
     try {
       await space.start();
@@ -138,6 +150,8 @@ export function refused(error: unknown, ns: NetnsRef): Result<never> {
       return fail("EPERM", error.message, "netns");
     case "EEXIST":
       return fail("EEXIST", error.message, "netns");
+    case "ENOSPC":
+      return fail("ENOBUFS", error.message);
     default:
       return fail("EINVAL", `${error.message} (network namespace "${ns}")`, "netns");
   }

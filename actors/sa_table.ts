@@ -2,9 +2,11 @@
  * SA-table actor: owner of the SAD and SPD of one namespace. Every packet of the namespace passes it, both ways.
  */
 import { type Batch, KIND, TO } from "../datapath/batch.ts";
+import { POLICY_CELLS_BYTES, XFRM_CELLS_BYTES } from "../datapath/xfrm/xfrm_cells.ts";
 import { XfrmTable } from "../datapath/xfrm/xfrm_table.ts";
 import { selectBackend } from "../ffi/crypto_backend.ts";
 import { RtnetlinkRoutes } from "../ffi/rtnetlink.ts";
+import { memoryAt } from "../ffi/shared_memory.ts";
 import type { XfrmChange } from "./control/xfrm_change.ts";
 import { addressNext } from "./delivery.ts";
 import { BatchKind, type GatewayLetter, type SaTableInit, type SaTableLetter } from "./messages.ts";
@@ -52,7 +54,7 @@ export class SaTableActor implements Behaviour<Batch> {
     switch (change.op) {
       case "state-add":
         // The gateway has asked the same library before, so this can't be refused.
-        table.addState(change.record);
+        table.addState({ ...change.record, cells: memoryAt(change.record.cells, XFRM_CELLS_BYTES) });
         break;
       case "state-upd":
         table.updState(change);
@@ -65,7 +67,7 @@ export class SaTableActor implements Behaviour<Batch> {
         break;
       case "policy-add":
       case "policy-upd":
-        table.addPolicy(change.record);
+        table.addPolicy({ ...change.record, cells: memoryAt(change.record.cells, POLICY_CELLS_BYTES) });
         break;
       case "policy-del":
         table.delPolicy(change.index, change.dir, change.type);

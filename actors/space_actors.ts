@@ -57,13 +57,16 @@ export class SpaceActors {
     this.tell(this.netns, letter);
   }
 
-  tellSaTable(letter: SaTableLetter): void {
-    this.tell(this.saTable, letter);
+  tellSaTable(letter: SaTableLetter, then?: () => void): void {
+    this.tell(this.saTable, letter, then);
   }
 
-  /** A worker that fails meanwhile loses the letter; its successor starts from the present state, which has it. */
-  tell(actor: number, letter: unknown): void {
-    this.#track(this.#supervisor.ask(actor, letter).catch(() => undefined));
+  /**
+   * A worker that fails meanwhile loses the letter; its successor starts from the present state, which has it. `then`
+   * runs only once the actor has the letter and has answered.
+   */
+  tell(actor: number, letter: unknown, then?: () => void): void {
+    this.#track(this.#supervisor.ask(actor, letter).then(then, () => undefined));
   }
 
   /** Resolves when everything told before is known. */

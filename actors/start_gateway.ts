@@ -30,6 +30,8 @@ import type {
 } from "./gateway.ts";
 import type { GatewayLetter } from "./messages.ts";
 import { nameOf, NetnsSpaces, refused } from "./netns_spaces.ts";
+import type { Keepers } from "./store/netns_keeper.ts";
+import { ProcessKeepers } from "./store/process_keepers.ts";
 import { type Placement, type PlacementMode, resolvePlacement } from "./runtime/placement.ts";
 import { Supervisor, type WorkerChange, type WorkerFailure } from "./runtime/supervisor.ts";
 
@@ -43,6 +45,9 @@ export interface GatewayOptions {
   /** Module of the workers; a test's own can make them fail. */
   readonly workerModule?: URL;
 }
+
+/** Failures of a worker whose thread may still be there. */
+const MAY_RUN_ON: ReadonlySet<WorkerFailure["reason"]> = new Set(["hung", "slow start"]);
 
 /** Time between two looks at the lifetimes of SAs and policies, milliseconds. */
 const LIFETIME_TICK_MS = 1000;
@@ -61,6 +66,7 @@ export class UserSpaceGateway implements Gateway {
   readonly #placement: Placement;
   readonly #supervisor: Supervisor;
   readonly #spaces: NetnsSpaces;
+  readonly #keepers: Keepers = new ProcessKeepers();
   readonly #events = new EventLog();
   readonly #started = performance.now();
   readonly #timer: ReturnType<typeof setInterval>;
@@ -79,12 +85,16 @@ export class UserSpaceGateway implements Gateway {
       initOf: (actor) => ({ init: this.#initOf(actor) }),
       receive: (message, from) => this.#spaces.ownerOf(from)?.hear(message as GatewayLetter),
       changed: (change) => this.#workerChanged(change),
-      failed: (failure) => options.log(describe(failure)),
+      failed: (failure) => {
+        if (MAY_RUN_ON.has(failure.reason)) this.#keepers.taint();
+        options.log(describe(failure));
+      },
       escalate: (failure) => options.fatal(`${describe(failure)}; it failed too often and stays down`),
     });
     this.#spaces = new NetnsSpaces({
       supervisor: this.#supervisor,
       backend: this.#backend,
+      keepers: this.#keepers,
       nextActor: () => ++this.#lastActor,
       event: (netns, kind, body) => this.#events.add(netns, kind, body),
       log: options.log,
@@ -294,8 +304,9 @@ export class UserSpaceGateway implements Gateway {
 
   async close(): Promise<void> {
     clearInterval(this.#timer);
-    await this.#supervisor.stop();
+    const orderly = await this.#supervisor.stop();
     this.#spaces.closeFds();
+    this.#keepers.close(orderly);
   }
 }
 

@@ -138,6 +138,7 @@ export const stateInfo = z.strictObject({
   output_mark: mark.exactOptional(),
   tfcpad: u32.exactOptional(),
   if_id: u32.exactOptional(),
+  input_refused: z.string().meta({ description: "Why nothing that arrives is taken" }).exactOptional(),
   seq: u32,
   limits,
   replay: z.strictObject({

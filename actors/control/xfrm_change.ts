@@ -9,8 +9,11 @@ import type {
   XfrmStateRecord,
 } from "../../datapath/xfrm/xfrm_record.ts";
 
+/** A record on its way: its cells by the address of their memory, which all threads share. */
+export type Sent<R extends { readonly cells: unknown }> = Omit<R, "cells"> & { readonly cells: bigint };
+
 export type XfrmChange =
-  | { readonly op: "state-add"; readonly record: XfrmStateRecord }
+  | { readonly op: "state-add"; readonly record: Sent<XfrmStateRecord> }
   /** What an update may replace in a valid SA (xfrm_state_update); it also ends dying. */
   | {
     readonly op: "state-upd";
@@ -26,7 +29,7 @@ export type XfrmChange =
   /** A soft time limit has passed: prefer another SA for output. */
   | { readonly op: "state-dying"; readonly number: number }
   | { readonly op: "state-del"; readonly number: number }
-  | { readonly op: "policy-add"; readonly record: XfrmPolicyRecord }
+  | { readonly op: "policy-add"; readonly record: Sent<XfrmPolicyRecord> }
   /** Replaces the policy with the record's index; the place among its priority is that of record.order. */
-  | { readonly op: "policy-upd"; readonly record: XfrmPolicyRecord }
+  | { readonly op: "policy-upd"; readonly record: Sent<XfrmPolicyRecord> }
   | { readonly op: "policy-del"; readonly index: number; readonly dir: number; readonly type: number };

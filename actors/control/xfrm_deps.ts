@@ -2,14 +2,16 @@
  * What the SAD and SPD of a namespace need of those around them.
  */
 import type { GatewayEvent } from "../gateway.ts";
+import type { Keeper, Slot } from "./keeper.ts";
 import type { Errno } from "./kernel_error.ts";
 import type { XfrmChange } from "./xfrm_change.ts";
 import type { Devices } from "./xfrm_selector.ts";
 import type { TransformSpec } from "./xfrm_state_request.ts";
 
 export interface XfrmUserDeps extends Devices {
-  /** Tells the SA table. Keys in a change are the receiver's own copies. */
-  send(change: XfrmChange): void;
+  readonly keeper: Keeper;
+  /** Tells the SA table. Keys in a change are the receiver's own copies. `freed` is to be released once it knows. */
+  send(change: XfrmChange, freed?: Slot): void;
   /** Asks whether the datapath can do this (proto: IPPROTO_ESP, _AH or _COMP). Must not keep the keys. */
   checkTransform(
     spec: TransformSpec,

@@ -8,9 +8,16 @@ import type {
   XfrmPolicyRequest,
   XfrmTemplateInfo,
 } from "../gateway.ts";
-import type { MarkRecord, SelectorRecord, XfrmPolicyRecord } from "../../datapath/xfrm/xfrm_record.ts";
+import type {
+  MarkRecord,
+  SelectorRecord,
+  TemplateRecord,
+  XfrmPolicyRecord,
+} from "../../datapath/xfrm/xfrm_record.ts";
+import type { IpFamily } from "./ip_address.ts";
 import { fail, ok, type Result } from "./kernel_error.ts";
-import type { XfrmChange } from "./xfrm_change.ts";
+import type { Kept, Slot } from "./keeper.ts";
+import type { Sent, XfrmChange } from "./xfrm_change.ts";
 import type { XfrmUserDeps } from "./xfrm_deps.ts";
 import { lifetimeRecord, limitsInfo, passedLimit, type TimeLimits, timeLimits } from "./xfrm_lifetime.ts";
 import { parseSelector, selectorInfo, selectorKey } from "./xfrm_selector.ts";
@@ -27,7 +34,8 @@ const INDEX_STEP = 8;
 const SOFT_EVENT_INTERVAL = 30;
 
 interface PolicyEntry {
-  readonly record: XfrmPolicyRecord;
+  readonly record: Sent<XfrmPolicyRecord>;
+  readonly slot: Slot;
   /** Stored and listed; the kernel does not enforce a policy's bytes and packets either. */
   readonly lifetime: ReturnType<typeof lifetimeRecord>;
   readonly times: TimeLimits;
@@ -36,6 +44,25 @@ interface PolicyEntry {
   readonly addTime: number;
   readonly useTime: Float64Array;
   nextSoftEvent: number;
+}
+
+/** What a request can't say of a policy. */
+interface PolicyNumbers {
+  readonly index: number;
+  readonly order: number;
+  /** Seconds since 1970. */
+  readonly addTime: number;
+}
+
+/** A policy as the store has it. */
+interface PolicyBody extends PolicyNumbers {
+  readonly request: XfrmPolicyRequest;
+}
+
+interface ParsedPolicy {
+  readonly sel: SelectorRecord & { readonly family: IpFamily };
+  readonly place: PolicyPlace;
+  readonly templates: readonly TemplateRecord[];
 }
 
 /** What tells one policy from another (xfrm_policy_insert). */
@@ -119,6 +146,54 @@ export class XfrmPolicyUser {
   }
 
   #add(request: XfrmPolicyRequest, replace: boolean): Result<XfrmPolicyInfo> {
+    const parsed = this.#parse(request);
+    if (!parsed.ok) return parsed;
+    const { place, sel } = parsed.value;
+    const old = this.#bySelector.get(placeKey(place, sel));
+    if (old !== undefined && !replace) {
+      return fail("EEXIST", `Cannot add policy: index ${old.record.index} has this selector and mark`);
+    }
+    const { keeper } = this.#deps;
+    const slot = keeper.allocate();
+    if (!slot.ok) return slot;
+    const entry = makeEntry(request, parsed.value, slot.value, {
+      index: old?.record.index ?? this.#genIndex(place.dir, request.index ?? 0),
+      order: this.#nextOrder++,
+      addTime: Math.floor(this.#deps.now()),
+    });
+    const kept = keeper.add(this.#kept(entry));
+    if (!kept.ok) {
+      keeper.release(slot.value);
+      return kept;
+    }
+    if (old !== undefined) keeper.remove(old.slot);
+    this.#insert(entry, old);
+    const info = this.#info(entry);
+    this.#deps.event(replace ? "updpolicy" : "newpolicy", info);
+    return ok(info);
+  }
+
+  /** Takes a policy up again after a restart, and tells nobody; the newer of two that exclude each other stays. */
+  restore({ slot, body }: { readonly slot: Slot; readonly body: unknown }): Result<void> {
+    const { request, ...numbers } = body as PolicyBody;
+    const parsed = this.#parse(request);
+    if (!parsed.ok) return parsed;
+    const { place, sel } = parsed.value;
+    const older = this.#bySelector.get(placeKey(place, sel)) ?? this.#policies.get(numbers.index);
+    if (older !== undefined) this.#remove(older);
+    this.#insert(makeEntry(request, parsed.value, slot, numbers));
+    this.#nextOrder = Math.max(this.#nextOrder, numbers.order + 1);
+    return ok(undefined);
+  }
+
+  #kept(entry: PolicyEntry): Kept {
+    const { slot, addTime, record: { index, order } } = entry;
+    const { lifetime: _, ...request } = this.#info(entry);
+    const body: PolicyBody = { index, order, addTime, request };
+    return { kind: "policy", slot, body };
+  }
+
+  #parse(request: XfrmPolicyRequest): Result<ParsedPolicy> {
     const sel = parseSelector(request.sel, this.#deps, "sel");
     if (!sel.ok) return sel;
     const place = placeOf(request);
@@ -132,38 +207,7 @@ export class XfrmPolicyUser {
       }
     }
     const templates = parseTemplates(request.tmpl ?? [], sel.value.family, request.dir);
-    if (!templates.ok) return templates;
-    const old = this.#bySelector.get(placeKey(place, sel.value));
-    if (old !== undefined && !replace) {
-      return fail("EEXIST", `Cannot add policy: index ${old.record.index} has this selector and mark`);
-    }
-    const cells = new SharedArrayBuffer(16);
-    const entry: PolicyEntry = {
-      record: {
-        index: old?.record.index ?? this.#genIndex(place.dir, request.index ?? 0),
-        dir: place.dir,
-        type: place.type,
-        family: sel.value.family,
-        sel: sel.value,
-        mark: place.mark,
-        block: request.action === "block",
-        priority: request.priority ?? 0,
-        order: this.#nextOrder++,
-        templates: templates.value,
-        cells,
-      },
-      lifetime: lifetimeRecord(request.limits),
-      times: timeLimits(request.limits),
-      flags: [...new Set(request.flags ?? [])],
-      ifId: place.ifId,
-      addTime: Math.floor(this.#deps.now()),
-      useTime: new Float64Array(cells),
-      nextSoftEvent: 0,
-    };
-    this.#insert(entry, old !== undefined);
-    const info = this.#info(entry);
-    this.#deps.event(replace ? "updpolicy" : "newpolicy", info);
-    return ok(info);
+    return templates.ok ? ok({ sel: sel.value, place, templates: templates.value }) : templates;
   }
 
   /** xfrm_gen_index: the wanted index if it is free, else the generator's next that is. */
@@ -177,20 +221,23 @@ export class XfrmPolicyUser {
     return index;
   }
 
-  #insert(entry: PolicyEntry, replaces: boolean): void {
+  #insert(entry: PolicyEntry, old?: PolicyEntry): void {
     const { record } = entry;
     // Deleted first, so that it becomes the newest in the map's order.
     this.#policies.delete(record.index);
     this.#policies.set(record.index, entry);
     this.#bySelector.set(placeKey(placeOfEntry(entry), record.sel), entry);
-    if (isServed(entry)) this.#deps.send({ op: replaces ? "policy-upd" : "policy-add", record });
+    if (isServed(entry)) this.#deps.send({ op: old ? "policy-upd" : "policy-add", record }, old?.slot);
+    else if (old) this.#deps.keeper.release(old.slot);
   }
 
   #remove(entry: PolicyEntry): void {
     const { index, dir, type, sel } = entry.record;
     this.#policies.delete(index);
     this.#bySelector.delete(placeKey(placeOfEntry(entry), sel));
-    if (isServed(entry)) this.#deps.send({ op: "policy-del", index, dir, type });
+    this.#deps.keeper.remove(entry.slot);
+    if (isServed(entry)) this.#deps.send({ op: "policy-del", index, dir, type }, entry.slot);
+    else this.#deps.keeper.release(entry.slot);
   }
 
   #find(id: XfrmPolicyId): Result<PolicyEntry> {
@@ -231,6 +278,37 @@ export class XfrmPolicyUser {
       lifetime: { bytes: 0, packets: 0, add_time: entry.addTime, use_time: Math.floor(entry.useTime[0]!) },
     };
   }
+}
+
+function makeEntry(
+  request: XfrmPolicyRequest,
+  { sel, place, templates }: ParsedPolicy,
+  slot: Slot,
+  { index, order, addTime }: PolicyNumbers,
+): PolicyEntry {
+  return {
+    slot,
+    record: {
+      index,
+      dir: place.dir,
+      type: place.type,
+      family: sel.family,
+      sel,
+      mark: place.mark,
+      block: request.action === "block",
+      priority: request.priority ?? 0,
+      order,
+      templates,
+      cells: slot.address,
+    },
+    lifetime: lifetimeRecord(request.limits),
+    times: timeLimits(request.limits),
+    flags: [...new Set(request.flags ?? [])],
+    ifId: place.ifId,
+    addTime,
+    useTime: new Float64Array(slot.memory, 0, 2),
+    nextSoftEvent: 0,
+  };
 }
 
 /** A flow through a vti has if_id 0 and never meets a policy with another: the SA table is not told of it. */

@@ -140,9 +140,9 @@ Deno.test("tick() repeats a policy's soft event every 30 seconds and removes it 
 });
 
 Deno.test("listPolicies() shows limits, flags and the live time of use", () => {
-  const { user, sent } = setUpXfrm();
+  const { user, sent, memory } = setUpXfrm();
   value(user.newPolicy({ ...OUT, limits: { byte_hard: 5 }, flags: ["icmp", "icmp"], priority: 9 }));
-  new Float64Array(policyOf(sent[0]).cells)[0] = 1234.5;
+  new Float64Array(memory(policyOf(sent[0])))[0] = 1234.5;
   const [info] = value(user.listPolicies());
   assert.deepEqual([info?.limits, info?.flags, info?.priority], [{ byte_hard: 5 }, ["icmp"], 9]);
   assert.deepEqual(info?.lifetime, { bytes: 0, packets: 0, add_time: 1000, use_time: 1234 });

@@ -13,6 +13,7 @@ import {
 } from "../../datapath/xfrm/xfrm_cells.ts";
 import { addressBits } from "./ip_address.ts";
 import { type Errno, fail, ok, type Result } from "./kernel_error.ts";
+import type { Sent } from "./xfrm_change.ts";
 import type { XfrmUserDeps } from "./xfrm_deps.ts";
 import { zeroKeys } from "./xfrm_key.ts";
 import { lifetimeRecord, timeLimits } from "./xfrm_lifetime.ts";
@@ -78,7 +79,8 @@ export function constructState(request: XfrmStateRequest, deps: XfrmUserDeps): R
       outputMark: request.output_mark === undefined ? null : markRecord(request.output_mark),
       tfcpad: request.tfcpad ?? 0,
       transform: transform.value,
-      cells: makeXfrmCells(),
+      inputRefused: false,
+      cells: 0n,
     },
     request,
     ifId,
@@ -88,14 +90,15 @@ export function constructState(request: XfrmStateRequest, deps: XfrmUserDeps): R
 }
 
 function newEntry(
-  record: XfrmStateRecord,
+  record: Sent<XfrmStateRecord>,
   request: Partial<Pick<XfrmStateRequest, "limits" | "seq" | "flags" | "encap" | "comp">>,
   ifId: number,
   acquiring = false,
 ): StateEntry {
   return {
     record,
-    cells: viewXfrmCells(record.cells),
+    cells: viewXfrmCells(makeXfrmCells()),
+    slot: null,
     times: timeLimits(request.limits),
     acquiring,
     dying: false,
@@ -131,7 +134,7 @@ export function acquiringState(
 ): StateEntry {
   const bits = addressBits(place.family);
   const limits = { time_hard: ACQ_EXPIRES };
-  const record: XfrmStateRecord = {
+  const record: Sent<XfrmStateRecord> = {
     ...place,
     number: 0,
     spi,
@@ -156,7 +159,8 @@ export function acquiringState(
     outputMark: null,
     tfcpad: 0,
     transform: { esn: false },
-    cells: makeXfrmCells(),
+    inputRefused: false,
+    cells: 0n,
   };
   return newEntry(record, { limits }, 0, true);
 }
@@ -170,7 +174,7 @@ function setReplay({ record, cells }: StateEntry, request: XfrmStateRequest): vo
 }
 
 /** A copy whose keys the receiver may zero. */
-export function withOwnKeys(record: XfrmStateRecord): XfrmStateRecord {
+export function withOwnKeys(record: Sent<XfrmStateRecord>): Sent<XfrmStateRecord> {
   const { aead, enc, auth, esn } = record.transform;
   return {
     ...record,

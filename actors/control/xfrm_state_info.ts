@@ -26,6 +26,8 @@ import {
   type XfrmCells,
 } from "../../datapath/xfrm/xfrm_cells.ts";
 import { formatIpAddress } from "./ip_address.ts";
+import type { Slot } from "./keeper.ts";
+import type { Sent } from "./xfrm_change.ts";
 import { formatKey, KEYS_HIDDEN } from "./xfrm_key.ts";
 import { limitsInfo, type TimeLimits } from "./xfrm_lifetime.ts";
 import { type Devices, selectorInfo } from "./xfrm_selector.ts";
@@ -33,8 +35,11 @@ import { markInfo } from "./xfrm_state_request.ts";
 
 /** One SA of a namespace. `record` is what the SA table has, but for an acquiring one, which it never sees. */
 export interface StateEntry {
-  record: XfrmStateRecord;
-  readonly cells: XfrmCells;
+  record: Sent<XfrmStateRecord>;
+  /** Its own until the SA is inserted, then those of the slot. */
+  cells: XfrmCells;
+  /** null: not inserted yet, or acquiring, which ends with the process. */
+  slot: Slot | null;
   times: TimeLimits;
   /** XFRM_STATE_ACQ: allocspi has reserved the SPI, the keys are still to come. */
   readonly acquiring: boolean;
@@ -49,6 +54,8 @@ export interface StateEntry {
 }
 
 const MODE_NAMES = Object.keys(XfrmModeNumber) as XfrmMode[];
+const INPUT_REFUSED =
+  "the replay window is not known after a loss of power: what arrives may have arrived before";
 
 /** As `ip xfrm state` shows it. With `keys`, the secret keys too. */
 export function stateInfo(entry: StateEntry, keys: boolean, devices: Devices): XfrmStateInfo {
@@ -73,6 +80,7 @@ export function stateInfo(entry: StateEntry, keys: boolean, devices: Devices): X
     ...(outputMark && { output_mark: outputMark }),
     ...(record.tfcpad && { tfcpad: record.tfcpad }),
     ...(entry.ifId && { if_id: entry.ifId }),
+    ...(record.inputRefused && { input_refused: INPUT_REFUSED }),
     seq: entry.seq,
     limits: limitsInfo(record.lifetime, entry.times),
     replay: replayInfo(record, cells),
@@ -103,7 +111,7 @@ export function flagsForIfId(flags: number, ifId: number): number {
 }
 
 function algorithmsInfo(
-  record: XfrmStateRecord,
+  record: Pick<XfrmStateRecord, "transform">,
   keys: boolean,
 ): Pick<XfrmStateInfo, "aead" | "enc" | "auth"> {
   const { aead, enc, auth } = record.transform;
@@ -120,7 +128,10 @@ function algorithmsInfo(
 }
 
 /** The words of the window as they lie in the cells: bit 0 of word 0 is the newest (legacy), or a ring. */
-function replayInfo(record: XfrmStateRecord, cells: XfrmCells): XfrmStateInfo["replay"] {
+function replayInfo(
+  record: Pick<XfrmStateRecord, "replayKind" | "replayWindow">,
+  cells: XfrmCells,
+): XfrmStateInfo["replay"] {
   const oseq = cells.f64[CELL_OSEQ]!;
   const words = record.replayKind === "legacy" ? 1 : Math.ceil(record.replayWindow / 32);
   return {

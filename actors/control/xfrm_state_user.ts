@@ -19,6 +19,7 @@ import { zeroKeys } from "./xfrm_key.ts";
 import { passedLimit } from "./xfrm_lifetime.ts";
 import { acquiringState, constructState, saName, withOwnKeys } from "./xfrm_state_construct.ts";
 import { flagsForIfId, type StateEntry, stateInfo } from "./xfrm_state_info.ts";
+import { type KeptState, keptState, moveToSlot, restoredState } from "./xfrm_state_kept.ts";
 import { parsePlace, PROTO_NUMBER, spiRange, type StatePlace } from "./xfrm_state_request.ts";
 
 /** CELL_EXPIRY of an SA that met a hard limit. */
@@ -47,6 +48,8 @@ export class XfrmStateUser {
       zeroKeys(made.value.record.transform);
       return fail("EEXIST", `Cannot add ${saName(request)}: one that takes its mark exists`);
     }
+    const kept = this.#keep(made.value);
+    if (!kept.ok) return kept;
     this.#insert(made.value);
     return ok(this.#notify("newsa", made.value));
   }
@@ -61,6 +64,8 @@ export class XfrmStateUser {
       return fail("ESRCH", `Cannot update ${saName(request)}: none such`);
     }
     if (old.acquiring) {
+      const kept = this.#keep(made.value);
+      if (!kept.ok) return kept;
       this.#remove(old);
       this.#insert(made.value);
       return ok(this.#notify("updsa", made.value));
@@ -70,6 +75,7 @@ export class XfrmStateUser {
       return fail("EINVAL", `Cannot update ${saName(request)}: its encap type is another`, "encap");
     }
     this.#update(old, made.value);
+    this.#changed(old);
     return ok(this.#notify("updsa", old));
   }
 
@@ -118,6 +124,7 @@ export class XfrmStateUser {
       return fail("ENOENT", `Cannot reserve an SPI: none free from ${range.value.min} to ${range.value.max}`);
     }
     const entry = acquiringState(request, place.value, spi, Math.floor(this.#deps.now()));
+    this.#number(entry);
     this.#insert(entry);
     return ok(stateInfo(entry, false, this.#deps));
   }
@@ -150,6 +157,7 @@ export class XfrmStateUser {
         this.#expire(entry, true);
       } else if (passed === "soft" && !isDying(entry)) {
         entry.dying = true;
+        this.#changed(entry);
         this.#deps.send({ op: "state-dying", number: entry.record.number });
         this.#expire(entry, false);
       }
@@ -182,8 +190,42 @@ export class XfrmStateUser {
     return entry ? ok(entry) : fail("ESRCH", `Cannot find ${saName(id)}: none such`);
   }
 
-  #insert(entry: StateEntry): void {
+  /**
+   * Takes an SA up again after a restart, and tells nobody. Fails as newState() would; the newer of two that exclude
+   * each other stays.
+   */
+  restore({ slot, body, secret }: KeptState): Result<void> {
+    const made = restoredState(body, secret, slot, this.#deps);
+    if (!made.ok) return made;
+    const older = this.#locate(made.value.record);
+    if (older) this.#remove(older);
+    this.#insert(made.value);
+    this.#nextNumber = Math.max(this.#nextNumber, made.value.record.number + 1);
+    return ok(undefined);
+  }
+
+  #number(entry: StateEntry): void {
     entry.record = { ...entry.record, number: this.#nextNumber++ };
+  }
+
+  /** Gives a new SA its number and the memory that outlives it, and writes it down. Zeroes its keys when that fails. */
+  #keep(entry: StateEntry): Result<void> {
+    this.#number(entry);
+    const { keeper } = this.#deps;
+    const slot = keeper.allocate();
+    const kept = slot.ok ? keeper.add(keptState(moveToSlot(entry, slot.value), this.#deps)) : slot;
+    if (!kept.ok) {
+      if (slot.ok) keeper.release(slot.value);
+      zeroKeys(entry.record.transform);
+    }
+    return kept.ok ? ok(undefined) : kept;
+  }
+
+  #changed(entry: StateEntry): void {
+    if (entry.slot !== null) this.#deps.keeper.change(keptState(entry, this.#deps));
+  }
+
+  #insert(entry: StateEntry): void {
     this.#states.set(entry.record.number, entry);
     if (entry.record.spi !== 0) {
       const chain = this.#bySpi.get(spiKey(entry.record));
@@ -199,7 +241,10 @@ export class XfrmStateUser {
     const chain = this.#bySpi.get(key)?.filter((e) => e !== entry) ?? [];
     if (chain.length > 0) this.#bySpi.set(key, chain);
     else this.#bySpi.delete(key);
-    if (!entry.acquiring) this.#deps.send({ op: "state-del", number: entry.record.number });
+    if (entry.slot !== null) {
+      this.#deps.keeper.remove(entry.slot);
+      this.#deps.send({ op: "state-del", number: entry.record.number }, entry.slot);
+    }
     zeroKeys(entry.record.transform);
   }
 

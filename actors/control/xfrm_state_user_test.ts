@@ -96,11 +96,11 @@ Deno.test("newState() starts at the sequence numbers asked for; only ESN has hig
 });
 
 Deno.test("listStates() lists newest first and reads the cells live", () => {
-  const { user, sent, clock } = setUpXfrm();
+  const { user, sent, clock, memory } = setUpXfrm();
   value(user.newState({ ...SA, replay_window: 32 }));
   clock.now = 1005.9;
   value(user.newState({ ...SA, spi: 2, reqid: 5, ...mark(7) }));
-  const { f64, i32 } = viewXfrmCells(added(sent[0]).cells);
+  const { f64, i32 } = viewXfrmCells(memory(added(sent[0])));
   f64[CELL_BYTES] = 204;
   f64[CELL_PACKETS] = 3;
   f64[CELL_USE_TIME] = 1006.5;
@@ -180,9 +180,9 @@ Deno.test("keys are zeroed when their SA ends, or never came to be", () => {
 });
 
 Deno.test("tick() removes an SA whose table met a hard limit and was lost before it could tell", () => {
-  const { user, sent } = setUpXfrm();
+  const { user, sent, memory } = setUpXfrm();
   value(user.newState(SA));
-  viewXfrmCells(added(sent[0]).cells).f64[CELL_EXPIRY] = 2;
+  viewXfrmCells(memory(added(sent[0]))).f64[CELL_EXPIRY] = 2;
   user.tick(1001);
   assert.equal(user.stateCount, 0);
 });
@@ -294,11 +294,11 @@ Deno.test("tick() makes an SA dying at a soft time, once, and removes it at a ha
 });
 
 Deno.test("tick() counts an SA's limits of use from its first packet", () => {
-  const { user, sent } = setUpXfrm();
+  const { user, sent, memory } = setUpXfrm();
   value(user.newState({ ...SA, limits: { time_use_hard: 5 } }));
   user.tick(2000);
   assert.equal(user.stateCount, 1);
-  viewXfrmCells(added(sent[0]).cells).f64[CELL_USE_TIME] = 2000.3;
+  viewXfrmCells(memory(added(sent[0]))).f64[CELL_USE_TIME] = 2000.3;
   user.tick(2004);
   assert.equal(user.stateCount, 1);
   user.tick(2005);

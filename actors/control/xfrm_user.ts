@@ -15,8 +15,14 @@ import type {
 import { ok, type Result } from "./kernel_error.ts";
 import type { XfrmChange } from "./xfrm_change.ts";
 import type { XfrmUserDeps } from "./xfrm_deps.ts";
+import type { KeptState } from "./xfrm_state_kept.ts";
 import { XfrmPolicyUser } from "./xfrm_policy_user.ts";
 import { XfrmStateUser } from "./xfrm_state_user.ts";
+
+/** A row of the store, with the memory that its cells are in. */
+export interface RestoredThing extends KeptState {
+  readonly kind: "state" | "policy";
+}
 
 export type { XfrmChange } from "./xfrm_change.ts";
 export type { XfrmUserDeps } from "./xfrm_deps.ts";
@@ -92,6 +98,11 @@ export class XfrmUser {
 
   flushPolicies(ptype: "main" | "sub"): Result<number> {
     return ok(this.#policies.flushPolicies(ptype));
+  }
+
+  /** Takes up again what the store has, oldest first, before any actor is made. Fails as adding it would. */
+  restore(thing: RestoredThing): Result<void> {
+    return thing.kind === "state" ? this.#states.restore(thing) : this.#policies.restore(thing);
   }
 
   /** Everything that a new SA-table actor must be told, in order. */

@@ -2,15 +2,9 @@
  * The part of an SA that must outlive the worker that uses it: sequence leases, the replay window, counters.
  *
  * Shared memory made by the gateway; one writer (the SA-table actor), any reader. Float64 cells hold counts exactly
- * up to 2^53, Int32 cells hold the window and the lease.
- *
- * Sequence numbers are leased in blocks of LEASE_PACKETS: an actor takes a block by one atomic add on LEASES and
- * uses only numbers inside it. A successor takes the next block, so that even an actor that was given up and wakes
- * again can't send a number twice (RFC 4303 §3.3.3).
+ * up to 2^53, Int32 cells hold the window and the leases (xfrm_lease.ts).
  */
 
-/** Sequence numbers of one lease. */
-export const LEASE_PACKETS = 65536;
 /** Words of the replay bitmap: 4096 packets at the most. */
 export const BITMAP_WORDS = 128;
 
@@ -30,23 +24,38 @@ export const CELL_EXPIRY = 7;
 const FLOAT_CELLS = 8;
 
 // Int32 cells, behind the Float64 ones.
-/** Leases taken so far: the next lease starts at start + LEASES * LEASE_PACKETS. */
+/** Leases taken so far, u32. */
 export const WORD_LEASES = 0;
 /** Highest sequence number accepted, low and high half. */
 export const WORD_SEQ = 1;
 export const WORD_SEQ_HI = 2;
+/** Leases that may be taken, u32. Written by the gateway, which has then put a bound above them on disk. */
+export const WORD_GRANTED = 3;
 export const WORD_BITMAP = 8;
 const INT_CELLS = WORD_BITMAP + BITMAP_WORDS;
+export const XFRM_CELLS_BYTES: number = FLOAT_CELLS * 8 + INT_CELLS * 4;
+
+/** Cells of a policy: when it was used, and one that is spare. */
+export const POLICY_CELLS_BYTES = 16;
+
+/** Value of WORD_GRANTED where nothing outlives the process. */
+export const GRANTED_ALL = -1;
 
 export interface XfrmCells {
   readonly f64: Float64Array;
   readonly i32: Int32Array;
 }
 
+/** Cells of an SA that no restart has to know of: every lease is granted. */
 export function makeXfrmCells(): SharedArrayBuffer {
-  return new SharedArrayBuffer(FLOAT_CELLS * 8 + INT_CELLS * 4);
+  const memory = new SharedArrayBuffer(XFRM_CELLS_BYTES);
+  viewXfrmCells(memory).i32[WORD_GRANTED] = GRANTED_ALL;
+  return memory;
 }
 
-export function viewXfrmCells(cells: SharedArrayBuffer): XfrmCells {
-  return { f64: new Float64Array(cells, 0, FLOAT_CELLS), i32: new Int32Array(cells, FLOAT_CELLS * 8, INT_CELLS) };
+export function viewXfrmCells(cells: ArrayBufferLike): XfrmCells {
+  return {
+    f64: new Float64Array(cells, 0, FLOAT_CELLS),
+    i32: new Int32Array(cells, FLOAT_CELLS * 8, INT_CELLS),
+  };
 }

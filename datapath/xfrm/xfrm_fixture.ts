@@ -196,6 +196,7 @@ export function stateRecord(change: Partial<XfrmStateRecord> = {}): XfrmStateRec
       aead: { name: "rfc4106(gcm(aes))", key: new Uint8Array(20).fill(7), icvBits: 128 },
       esn: false,
     },
+    inputRefused: false,
     cells: makeXfrmCells(),
     ...change,
   };

@@ -93,8 +93,10 @@ export interface XfrmStateRecord {
   readonly tfcpad: number;
   /** Keys and algorithms; `direction` is decided by the table at first use, so both are made when needed. */
   readonly transform: Omit<EspTransformSpec, "direction">;
+  /** The replay window was lost: nothing that arrives can be told from a replay, so nothing is taken. */
+  readonly inputRefused: boolean;
   /** Cells that outlive the actor: see xfrm_cells.ts. Made by the gateway. */
-  readonly cells: SharedArrayBuffer;
+  readonly cells: ArrayBufferLike;
 }
 
 export interface TemplateRecord {
@@ -124,5 +126,5 @@ export interface XfrmPolicyRecord {
   readonly order: number;
   readonly templates: readonly TemplateRecord[];
   /** Two Float64 cells that outlive the actor: [0] use time in seconds since 1970, 0 never. */
-  readonly cells: SharedArrayBuffer;
+  readonly cells: ArrayBufferLike;
 }

@@ -49,7 +49,12 @@ export function xfrmReplaySeqHi(x: ReplayState, seq: number): number {
   return (s >= bottom ? hi - 1 : hi) | 0;
 }
 
-/** Marks `seq` as seen. Only for packets whose ICV has passed. */
+/**
+ * Marks `seq` as seen. Only for packets whose ICV has passed.
+ *
+ * The process may be killed between any two of the writes, and the window goes on from there. So their order is such
+ * that a number that was seen never looks new in between; a few new ones may look seen.
+ */
 export function xfrmReplayAdvance(x: ReplayState, seq: number, seqHi: number): void {
   if (x.replayWindow === 0) return;
   if (x.replayKind === REPLAY_LEGACY) advanceLegacy(x, seq >>> 0);
@@ -88,8 +93,10 @@ function advanceLegacy(x: ReplayState, seq: number): void {
   const top = i32[WORD_SEQ] >>> 0;
   if (seq > top) {
     const step = seq - top;
-    i32[WORD_BITMAP] = step < Math.min(x.replayWindow, LEGACY_BITS) ? (i32[WORD_BITMAP] << step) | 1 : 1;
+    const bits = step < Math.min(x.replayWindow, LEGACY_BITS) ? (i32[WORD_BITMAP] << step) | 1 : 1;
+    i32[WORD_BITMAP] = -1;
     i32[WORD_SEQ] = seq;
+    i32[WORD_BITMAP] = bits;
   } else {
     i32[WORD_BITMAP] |= 1 << (top - seq);
   }
@@ -103,9 +110,10 @@ function advanceRing(x: ReplayState, seq: number, seqHi: number): void {
   const ahead = (seqHi - i32[WORD_SEQ_HI]) | 0;
   const step = ahead * TWO_32 + seq - top;
   if (step > 0) {
-    clearSkipped(i32, ringPosition(i32[WORD_SEQ_HI], top, w), step, w);
-    i32[WORD_SEQ] = seq;
+    const from = ringPosition(i32[WORD_SEQ_HI], top, w);
     i32[WORD_SEQ_HI] = seqHi;
+    i32[WORD_SEQ] = seq;
+    clearSkipped(i32, from, step, w);
   }
   const bit = ringPosition(seqHi, seq, w);
   i32[WORD_BITMAP + (bit >>> 5)] |= 1 << (bit & 31);

@@ -13,10 +13,11 @@ import {
   CELL_OSEQ,
   CELL_PACKETS,
   CELL_USE_TIME,
-  LEASE_PACKETS,
   viewXfrmCells,
-  WORD_LEASES,
+  WORD_BITMAP,
+  WORD_SEQ,
 } from "./xfrm_cells.ts";
+import { lastSequence, LEASE_PACKETS, takeLease } from "./xfrm_lease.ts";
 import { encapBytes } from "./xfrm_mtu.ts";
 import {
   type LifetimeRecord,
@@ -51,10 +52,6 @@ export type XfrmStateUpdate = Pick<
 >;
 
 const TWO_32 = 0x1_0000_0000;
-/** Last number of an SA without ESN. Wrapping (oseq-may-wrap) would repeat a nonce, so nothing follows it. */
-const LAST_SEQ = TWO_32 - 1;
-/** Last number of an SA with ESN: half of what a 32-bit count of leases reaches, four years of a million a second. */
-const LAST_ESN = 2 ** 47;
 const KINDS = { legacy: REPLAY_LEGACY, bitmap: REPLAY_BITMAP, esn: REPLAY_ESN } as const;
 
 export class XfrmState implements ReplayState {
@@ -108,6 +105,7 @@ export class XfrmState implements ReplayState {
   #sealer: EspTransform | null = null;
   #opener: EspTransform | null = null;
   #leaseEnd = 0;
+  readonly #lastSequence: number;
 
   private constructor(record: XfrmStateRecord, backend: CryptoBackend, sample: EspTransform) {
     const { f64, i32 } = viewXfrmCells(record.cells);
@@ -123,7 +121,9 @@ export class XfrmState implements ReplayState {
     this.mode = record.mode;
     this.selector = new Selector(record.sel);
     this.addTime = record.addTime;
-    this.replayKind = KINDS[record.replayKind];
+    this.replayKind = record.inputRefused ? REPLAY_BITMAP : KINDS[record.replayKind];
+    if (record.inputRefused) markAllSeen(i32);
+    this.#lastSequence = lastSequence(record.replayKind === "esn");
     this.replayWindow = Math.min(record.replayWindow, BITMAP_WORDS * 32);
     this.f64 = f64;
     this.i32 = i32;
@@ -225,34 +225,18 @@ export class XfrmState implements ReplayState {
     return true;
   }
 
-  /**
-   * Takes the block of numbers k * LEASE_PACKETS + 1 to (k + 1) * LEASE_PACKETS, k being the leases taken before.
-   * An SA that starts at a number inside its first block (replay-oseq) goes on from there. False when all are taken.
-   */
+  /** An SA that starts at a number inside its first lease (replay-oseq) goes on from there. False: none to be had. */
   #lease(): boolean {
-    const last = this.replayKind === REPLAY_ESN ? LAST_ESN : LAST_SEQ;
+    const last = this.#lastSequence;
     const sent = this.f64[CELL_OSEQ];
-    if (sent >= last || !this.#skipLeasesBelow(sent, last)) return false;
-    const before = (Atomics.add(this.i32, WORD_LEASES, 1) >>> 0) * LEASE_PACKETS;
-    if (before >= last) return false;
+    if (sent >= last) return false;
+    const lease = takeLease(this, last);
+    if (lease < 0) return false;
+    const before = lease * LEASE_PACKETS;
     // Nobody else has had a number of this block, so one inside it is what the SA was given to start from.
     this.oseq = sent > before && sent < before + LEASE_PACKETS ? sent : before;
     this.#leaseEnd = Math.min(before + LEASE_PACKETS, last);
     return true;
-  }
-
-  /**
-   * Numbers up to `sent` are gone: whoever recorded that may know more than the count of leases.
-   * False when every lease below `last` is taken; the count shall not run on then.
-   */
-  #skipLeasesBelow(sent: number, last: number): boolean {
-    const used = Math.floor(sent / LEASE_PACKETS);
-    for (;;) {
-      const leases = Atomics.load(this.i32, WORD_LEASES);
-      if ((leases >>> 0) * LEASE_PACKETS >= last) return false;
-      if (leases >>> 0 >= used) return true;
-      if (Atomics.compareExchange(this.i32, WORD_LEASES, leases, used) === leases) return true;
-    }
   }
 
   /** Transform that seals, made at the first packet; null when the library fails at that. */
@@ -277,6 +261,12 @@ export class XfrmState implements ReplayState {
     this.#sealer = this.#opener = null;
     zeroKeys(this.#spec);
   }
+}
+
+/** A bitmap window with no room above it, in which every number was seen: the replay check refuses whatever comes. */
+function markAllSeen(i32: Int32Array): void {
+  i32[WORD_SEQ] = -1;
+  i32.fill(-1, WORD_BITMAP, WORD_BITMAP + BITMAP_WORDS);
 }
 
 function zeroKeys(spec: XfrmStateRecord["transform"]): void {

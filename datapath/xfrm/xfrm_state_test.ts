@@ -4,10 +4,12 @@ import {
   CELL_EXPIRY,
   CELL_OSEQ,
   CELL_USE_TIME,
-  LEASE_PACKETS,
   viewXfrmCells,
+  WORD_GRANTED,
   WORD_LEASES,
 } from "./xfrm_cells.ts";
+import { LEASE_PACKETS } from "./xfrm_lease.ts";
+import { xfrmReplayCheck } from "./xfrm_replay.ts";
 import { ALIVE, EXPIRY_DYING, EXPIRY_EXPIRED, HARD_EXPIRED, SOFT_EXPIRED, XfrmState } from "./xfrm_state.ts";
 import { fakeBackend, stateRecord } from "./xfrm_fixture.ts";
 import type { LifetimeRecord, XfrmStateRecord } from "./xfrm_record.ts";
@@ -200,4 +202,25 @@ Deno.test("StateTable keeps every SA findable while it grows and shrinks", () =>
     assert.equal(found?.number, n % 2 === 0 ? n : undefined);
   }
   assert.equal(states.size, 500);
+});
+
+Deno.test("nextSequence() stops at what is granted, and goes on when more is", () => {
+  const record = startedAt(LEASE_PACKETS - 1);
+  const { i32 } = viewXfrmCells(record.cells);
+  i32[WORD_GRANTED] = 1;
+  const state = make(record);
+  assert.deepEqual([next(state), next(state), next(state)], [LEASE_PACKETS, null, null]);
+  assert.equal(i32[WORD_LEASES], 1);
+  i32[WORD_GRANTED] = 2;
+  assert.equal(next(state), LEASE_PACKETS + 1);
+});
+
+Deno.test("an SA whose input is refused takes no number and sends on", () => {
+  for (const replayKind of ["legacy", "bitmap", "esn"] as const) {
+    const state = make(startedAt(7, { replayKind, replayWindow: 32, inputRefused: true }));
+    for (const seq of [0, 1, 0x7fffffff, 0xffffffe0, 0xffffffff]) {
+      assert.equal(xfrmReplayCheck(state, seq), false, `${replayKind} ${seq}`);
+    }
+    assert.equal(next(state), 8);
+  }
 });

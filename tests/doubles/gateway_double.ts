@@ -13,6 +13,7 @@ import type {
 } from "../../actors/gateway.ts";
 import { fail, ok, type Result } from "../../actors/control/kernel_error.ts";
 import { XfrmUser } from "../../actors/control/xfrm_user.ts";
+import { PlainKeeper } from "./plain_keeper.ts";
 import { XFRM_MIB, type XfrmMib } from "../../datapath/drop_reason.ts";
 
 export class GatewayDouble implements Gateway {
@@ -26,8 +27,10 @@ export class GatewayDouble implements Gateway {
 
   constructor() {
     this.netns.set("self", { name: "self", inode: 4026531840, links: 0, states: 0, policies: 0 });
+    const keeper = new PlainKeeper();
     this.xfrm = new XfrmUser({
-      send: () => {},
+      keeper,
+      send: (_, freed) => freed === undefined || keeper.release(freed),
       ifindexOf: (name) => name === "lo" ? 1 : null,
       ifnameOf: (ifindex) => ifindex === 1 ? "lo" : null,
       checkTransform: () => null,

@@ -5,7 +5,9 @@ import assert from "node:assert/strict";
 import type { XfrmPolicyRequest, XfrmSelectorInfo, XfrmStateRequest } from "../../actors/gateway.ts";
 import type { Errno, Result } from "../../actors/control/kernel_error.ts";
 import type { TransformSpec } from "../../actors/control/xfrm_state_request.ts";
+import type { Sent } from "../../actors/control/xfrm_change.ts";
 import { type XfrmChange, XfrmUser } from "../../actors/control/xfrm_user.ts";
+import { PlainKeeper } from "./plain_keeper.ts";
 import type { XfrmPolicyRecord, XfrmStateRecord } from "../../datapath/xfrm/xfrm_record.ts";
 
 export const KEY = "0x101112131415161718191a1b1c1d1e1fdeadbeef";
@@ -48,8 +50,13 @@ export function setUpXfrm() {
   /** The very keys that the XfrmUser holds. */
   const specs: TransformSpec[] = [];
   let refusal: { errno: Errno; message: string } | null = null;
+  const keeper = new PlainKeeper();
   const user = new XfrmUser({
-    send: (change) => sent.push(change),
+    keeper,
+    send: (change, freed) => {
+      sent.push(change);
+      if (freed !== undefined) keeper.release(freed);
+    },
     ifindexOf: (name) => name === "eth0" ? 2 : null,
     ifnameOf: (ifindex) => ifindex === 2 ? "eth0" : null,
     checkTransform: (spec) => {
@@ -60,7 +67,8 @@ export function setUpXfrm() {
     event: (kind, body) => events.push({ kind, body }),
   });
   const refuse = (errno: Errno) => refusal = { errno, message: "refused" };
-  return { user, sent, events, clock, refuse, specs };
+  const memory = (record: { readonly cells: bigint }) => keeper.memoryAt(record.cells);
+  return { user, sent, events, clock, refuse, specs, keeper, memory };
 }
 
 export function value<T>(result: Result<T>): T {
@@ -72,12 +80,12 @@ export function errnoOf(result: Result<unknown>): string {
   return result.ok ? "" : `${result.error.errno} ${result.error.attribute ?? ""}`.trim();
 }
 
-export function added(change: XfrmChange | undefined): XfrmStateRecord {
+export function added(change: XfrmChange | undefined): Sent<XfrmStateRecord> {
   assert.ok(change?.op === "state-add");
   return change.record;
 }
 
-export function policyOf(change: XfrmChange | undefined): XfrmPolicyRecord {
+export function policyOf(change: XfrmChange | undefined): Sent<XfrmPolicyRecord> {
   assert.ok(change?.op === "policy-add" || change?.op === "policy-upd");
   return change.record;
 }

@@ -1,0 +1,62 @@
+/** Keepers without a state directory: memory that outlives workers, and nothing that outlives the process. */
+import { SyscallError } from "../../ffi/errno.ts";
+import type { Kept, Slot } from "../control/keeper.ts";
+import { fail, ok, type Result } from "../control/kernel_error.ts";
+import { CellMemory } from "./cell_memory.ts";
+import type { Keepers, NetnsKeeper } from "./netns_keeper.ts";
+
+export class ProcessKeepers implements Keepers {
+  readonly #memory = new CellMemory();
+
+  of(_netns: string): NetnsKeeper {
+    return new ProcessKeeper(this.#memory);
+  }
+
+  taint(): void {
+    this.#memory.taint();
+  }
+
+  close(orderly: boolean): void {
+    // A thread that may still run would write into what is no longer there.
+    if (orderly) this.#memory.close();
+  }
+}
+
+class ProcessKeeper implements NetnsKeeper {
+  readonly mib: Slot;
+  readonly #memory: CellMemory;
+
+  constructor(memory: CellMemory) {
+    this.#memory = memory;
+    this.mib = memory.allocate();
+  }
+
+  allocate(): Result<Slot> {
+    return allocateIn(this.#memory);
+  }
+
+  release(slot: Slot): void {
+    this.#memory.release(slot.identity);
+  }
+
+  add(_thing: Kept): Result<void> {
+    return ok(undefined);
+  }
+
+  change(_thing: Kept): void {}
+
+  remove(_slot: Slot): void {}
+
+  forget(): void {
+    this.#memory.release(this.mib.identity);
+  }
+}
+
+export function allocateIn(memory: CellMemory): Result<Slot> {
+  try {
+    return ok(memory.allocate());
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    return fail("ENOBUFS", `Cannot keep counters: ${error.message}`);
+  }
+}
