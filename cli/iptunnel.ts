@@ -5,6 +5,7 @@
 import { getAddr32, ipv4Number } from "./address.ts";
 import { type Problem, rtnetlinkAnswers } from "./answer.ts";
 import type { Query } from "./api_client.ts";
+import { type Json, jsonPrint } from "./json_print.ts";
 import { tnlParseKey } from "./link_vti.ts";
 import type { Command } from "./main.ts";
 import { getU8 } from "./number.ts";
@@ -47,7 +48,7 @@ export async function doIptunnel(command: Command): Promise<number> {
 }
 
 async function addTunnel({ words, api, netns }: Command): Promise<number> {
-  const { name, parm } = requireMode(parseArgs(words));
+  const { name, parm } = requireMode(refuseKeys(parseArgs(words)));
   const request = { ...(name === undefined ? {} : { ifname: name }), pmtudisc: true, ...parm };
   requireDf(request);
   const answer = await api.ask("POST", `${netns}/tunnels`, {}, request);
@@ -74,7 +75,7 @@ async function changeTunnel({ words, api, netns }: Command): Promise<number> {
 }
 
 async function deleteTunnel({ words, api, netns }: Command): Promise<number> {
-  const { name: given, isVti, parm } = parseArgs(words);
+  const { name: given, isVti, parm } = refuseKeys(parseArgs(words));
   const name = given ?? (isVti ? BASE_DEVICE : "");
   const fail = (problem: Problem) => ioctlFailed("delete", name, problem);
   if (name === "") throw fail({ status: 404, errno: "ENODEV", title: "No such device", detail: "No device" });
@@ -84,7 +85,7 @@ async function deleteTunnel({ words, api, netns }: Command): Promise<number> {
 }
 
 async function showTunnels({ words, options, api, netns, print }: Command): Promise<number> {
-  const { name, isVti, parm } = parseArgs(words);
+  const { name, isVti, parm } = refuseKeys(parseArgs(words));
   if (isVti) {
     const wanted = name ?? BASE_DEVICE;
     const answer = await api.ask<TunnelInfo>("GET", tunnelPath(netns, wanted), endsOf(parm));
@@ -92,11 +93,17 @@ async function showTunnels({ words, options, api, netns, print }: Command): Prom
     print(`${printTunnel(answer.value)}\n`);
     return 0;
   }
-  const tunnels = await api.demand<TunnelInfo[]>("GET", `${netns}/tunnels`);
+  const all = await api.demand<TunnelInfo[]>("GET", `${netns}/tunnels`);
+  const tunnels = all.filter((tunnel) =>
+    (name === undefined || tunnel.ifname === name) && hasGiven(tunnel, parm)
+  );
+  if (options.json) {
+    print(printTunnelsJson(tunnels, options.pretty));
+    return 0;
+  }
   const links = options.stats > 0 ? await api.demand<LinkInfo[]>("GET", `${netns}/links`) : [];
   const newline = options.oneline ? "\\" : "\n";
   for (const tunnel of tunnels) {
-    if ((name !== undefined && tunnel.ifname !== name) || !hasGiven(tunnel, parm)) continue;
     const link = links.find(({ ifname }) => ifname === tunnel.ifname);
     print([printTunnel(tunnel), ...(link === undefined ? [] : printCounters(link))].join(newline) + "\n");
   }
@@ -166,6 +173,13 @@ function checkMulticast(parm: Writable<TunnelParm>): void {
   throw new Quit(EXIT_FAILURE, "A broadcast tunnel requires a source address");
 }
 
+/** Without a mode, and with a name that tells none, a tunnel is taken for ipip. */
+function refuseKeys(tunnel: TunnelWords): TunnelWords {
+  const { isVti, parm } = tunnel;
+  if (isVti || (parm.ikey === undefined && parm.okey === undefined)) return tunnel;
+  throw new Quit(EXIT_FAILURE, "Keys are not allowed with ipip and sit tunnels");
+}
+
 function requireMode(tunnel: TunnelWords): TunnelWords {
   if (tunnel.isVti) return tunnel;
   throw new Quit(EXIT_FAILURE, "cannot determine tunnel mode (ipip, gre, vti or sit)");
@@ -188,10 +202,40 @@ function printTunnel({ ifname, remote, local, link, ikey, okey, ttl, tos, pmtudi
   return parts.join(" ");
 }
 
+/** An array with a line break before each comma and at its end. */
+function printTunnelsJson(tunnels: readonly TunnelInfo[], pretty: boolean): string {
+  const [open, close] = pretty ? ["[ ", " ]\n"] : ["[", "]\n"];
+  const texts = tunnels.map((tunnel) => {
+    // As an element of an array, without the brackets.
+    const array = jsonPrint([tunnelJson(tunnel)], pretty);
+    return array.slice(open.length, array.length - close.length);
+  });
+  return open + texts.map((text) => `${text}\n`).join(",") + (texts.length === 0 ? "]\n" : close);
+}
+
+function tunnelJson({ ifname, remote, local, link, ikey, okey, ttl, tos, pmtudisc }: TunnelInfo): Json {
+  const zero = (address: string) => address === "any" ? "0.0.0.0" : address;
+  return {
+    ifname,
+    mode: "ip/ip",
+    remote: zero(remote),
+    local: zero(local),
+    ...(link === undefined ? {} : { dev: link }),
+    ...(ttl === 0 ? {} : { ttl }),
+    ...(tos === 0 || tos === TOS_INHERIT ? {} : { tos: hexByte(tos) }),
+    ...(pmtudisc ? {} : { nopmtudisc: null }),
+    ...(ikey === okey ? { key: ikey } : { ikey, okey }),
+  };
+}
+
 function printTos(tos: number): string {
   const inherit = (tos & TOS_INHERIT) !== 0 ? ["inherit"] : [];
   const value = tos & ~TOS_INHERIT;
-  return [...inherit, ...(value === 0 ? [] : [`0x${value.toString(16).padStart(2, "0")}`])].join("/");
+  return [...inherit, ...(value === 0 ? [] : [hexByte(value)])].join("/");
+}
+
+function hexByte(value: number): string {
+  return `0x${value.toString(16).padStart(2, "0")}`;
 }
 
 function printCounters({ stats64: { rx, tx } }: LinkInfo): string[] {

@@ -87,6 +87,36 @@ Deno.test("doIptunnel() lists all tunnels, with -s their counters", async () => 
   );
 });
 
+Deno.test("doIptunnel() lists tunnels as JSON, broken into lines as iproute2 does", async () => {
+  const vti1 = linkBefore("ip tunnel show vti1");
+  const list = async (options: string[], change: Partial<TunnelInfo>) =>
+    (await runClient([...options, "tunnel", "show"], serve([vti1, { ...vti1, ifname: "vti2" }], change)))
+      .stdout;
+  const compact = await list(["-j"], { tos: 5, ttl: 64, ikey: 1, okey: 2, remote: "any", pmtudisc: true });
+  const rest =
+    '"mode":"ip/ip","remote":"0.0.0.0","local":"192.0.2.2","ttl":64,"tos":"0x05","ikey":1,"okey":2}';
+  assert.equal(compact, `[{"ifname":"vti1",${rest}\n,{"ifname":"vti2",${rest}\n]\n`);
+  const members = [
+    '"mode": "ip/ip"',
+    '"remote": "192.0.2.1"',
+    '"local": "192.0.2.2"',
+    '"nopmtudisc": null',
+    '"key": 7',
+  ];
+  const pretty = (name: string) =>
+    [`{\n        "ifname": "${name}"`, ...members].join(",\n        ") + "\n    }\n";
+  assert.equal(await list(["-j", "-p"], {}), `[ ${pretty("vti1")},${pretty("vti2")} ]\n`);
+  const none = await runClient(["-j", "-p", "tunnel", "show", "remote", "9.9.9.9"], serve([vti1]));
+  assert.equal(none.stdout, "[ ]\n");
+});
+
+Deno.test("doIptunnel() refuses keys of what may be no vti", async () => {
+  for (const words of ["add t key 5", "del t ikey 5", "show t okey 5", "show key 0"]) {
+    const { exitCode, stderr } = await runClient(["tunnel", ...words.split(" ")], serve([]));
+    assert.deepEqual([exitCode, stderr], [1, "Keys are not allowed with ipip and sit tunnels\n"], words);
+  }
+});
+
 Deno.test("doIptunnel() asks what the ioctls ask", async () => {
   const vti1 = linkBefore("ip tunnel show vti1");
   const ask = async (line: string) => {
