@@ -29,6 +29,7 @@ import {
   RTM_NEWLINK,
 } from "./rtnetlink_link.ts";
 import {
+  delRouteRequest,
   familyOf,
   type NewRoute,
   newRouteRequest,
@@ -39,6 +40,7 @@ import {
 } from "./rtnetlink_route.ts";
 
 const RTM_NEWADDR = 20;
+const RTM_DELADDR = 21;
 const RTM_GETADDR = 22;
 const IFLA_EXT_MASK = 29;
 const RTEXT_FILTER_SKIP_STATS = 8;
@@ -175,6 +177,14 @@ export class Rtnetlink {
     this.#socket.change(request, `Add an address to device ${ifindex}`);
   }
 
+  /** EADDRNOTAVAIL: the interface does not have it. */
+  delAddress(ifindex: number, address: AddressBytes, prefix: number): void {
+    const request = new NetlinkRequest(RTM_DELADDR, 0)
+      .u8(familyOf(address)).u8(prefix).u8(0).u8(0).u32(ifindex)
+      .attr(IFA_LOCAL, address);
+    this.#socket.change(request, `Remove an address from device ${ifindex}`);
+  }
+
   /** All addresses of all interfaces. */
   addresses(): InterfaceAddress[] {
     const request = () => new NetlinkRequest(RTM_GETADDR, 0).u32(0).u32(0);
@@ -183,6 +193,11 @@ export class Rtnetlink {
 
   addRoute(route: NewRoute): void {
     this.#socket.change(newRouteRequest(route), "Add a route");
+  }
+
+  /** ESRCH: there is no such route. */
+  delRoute(route: NewRoute): void {
+    this.#socket.change(delRouteRequest(route), "Remove a route");
   }
 
   /**

@@ -8,6 +8,7 @@ import {
 } from "./netlink_message.ts";
 
 const RTM_NEWROUTE = 24;
+const RTM_DELROUTE = 25;
 const RTM_GETROUTE = 26;
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -19,6 +20,8 @@ const RT_TABLE_MAIN = 254;
 const RTPROT_STATIC = 4;
 const RT_SCOPE_UNIVERSE = 0;
 const RT_SCOPE_LINK = 253;
+/** In a removal: any. */
+const RT_SCOPE_NOWHERE = 255;
 const RTN_UNICAST = 1;
 const RTA_DST = 1;
 const RTA_SRC = 2;
@@ -97,6 +100,17 @@ export function newRouteRequest({ dst, prefix, gateway, oif, mtu }: NewRoute): N
   if (gateway !== undefined) request.attr(RTA_GATEWAY, gateway);
   if (oif !== undefined) request.attrU32(RTA_OIF, oif);
   if (mtu !== undefined) request.nest(RTA_METRICS, (metrics) => metrics.attrU32(RTAX_MTU, mtu));
+  return request;
+}
+
+/** The opposite of newRouteRequest(); metrics do not tell routes apart. */
+export function delRouteRequest({ dst, prefix, gateway, oif }: NewRoute): NetlinkRequest {
+  const request = new NetlinkRequest(RTM_DELROUTE, 0)
+    .u8(familyOf(dst)).u8(prefix).u8(0).u8(0)
+    .u8(RT_TABLE_MAIN).u8(RTPROT_STATIC).u8(RT_SCOPE_NOWHERE).u8(RTN_UNICAST).u32(0);
+  if (prefix > 0) request.attr(RTA_DST, dst);
+  if (gateway !== undefined) request.attr(RTA_GATEWAY, gateway);
+  if (oif !== undefined) request.attrU32(RTA_OIF, oif);
   return request;
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { EEXIST, EINVAL, ENETUNREACH, ENODEV, SyscallError } from "./errno.ts";
+import { EADDRNOTAVAIL, EEXIST, EINVAL, ENETUNREACH, ENODEV, ESRCH, SyscallError } from "./errno.ts";
 import { Epoll, EPOLLIN } from "./epoll.ts";
 import { close } from "./io.ts";
 import { inside, type Side, withVethPair } from "./netns_fixture.ts";
@@ -99,6 +99,27 @@ Deno.test("Rtnetlink.addAddress() and addresses() agree", async () => {
     assert.ok(found.some(({ local, prefix }) => prefix === 64 && local.join() === six.join()));
     assert.throws(() => rtnl.addAddress(ifindex, v4(10, 1, 2, 3), 24), { errno: EEXIST });
     assert.throws(() => rtnl.addAddress(ifindex, v4(1, 2, 3), 24), RangeError);
+  });
+});
+
+Deno.test("Rtnetlink.delAddress() and delRoute() take away what was added, once", async () => {
+  await withRtnetlink((rtnl, { device }) => {
+    const { ifindex } = rtnl.link(device)!;
+    const six = Uint8Array.of(0xfd, ...Array(14).fill(0), 5);
+    for (const [address, prefix] of [[v4(10, 1, 2, 3), 24], [six, 64]] as const) {
+      rtnl.addAddress(ifindex, address, prefix);
+      rtnl.delAddress(ifindex, address, prefix);
+      assert.ok(!rtnl.addresses().some(({ local }) => local.join() === address.join()));
+      assert.throws(() => rtnl.delAddress(ifindex, address, prefix), { errno: EADDRNOTAVAIL });
+    }
+    const six64 = Uint8Array.of(0xfd, 7, ...Array(14).fill(0));
+    for (const [dst, prefix] of [[v4(198, 51, 100, 0), 24], [v4(0, 0, 0, 0), 0], [six64, 64]] as const) {
+      const route = { dst, prefix, oif: ifindex };
+      rtnl.addRoute(route);
+      rtnl.delRoute(route);
+      assert.throws(() => rtnl.delRoute(route), { errno: ESRCH });
+      rtnl.addRoute(route);
+    }
   });
 });
 
