@@ -1,5 +1,6 @@
 /** Whether a namespace is to have fallback devices (ip_vti0). Kernel: include/linux/netdevice.h. */
 import { withNetns } from "../ffi/netns.ts";
+import { readProcFile } from "../ffi/proc_file.ts";
 
 /** Only the host's first namespace has the file. 0: every namespace has fallbacks, 1: only the first one, 2: none. */
 const SYSCTL = "/proc/sys/net/core/fb_tunnels_only_for_init_net";
@@ -16,7 +17,7 @@ export function netHasFallbackTunnels(setting: number, isInitNet: boolean): bool
 
 function readSetting(): number | null {
   try {
-    return Number(Deno.readTextFileSync(SYSCTL));
+    return Number(readProcFile(SYSCTL));
   } catch {
     return null;
   }

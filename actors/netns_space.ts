@@ -8,6 +8,7 @@ import { XFRM_MIB, type XfrmMib } from "../datapath/drop_reason.ts";
 import { IPPROTO_ESP } from "../datapath/xfrm/xfrm_record.ts";
 import { close } from "../ffi/io.ts";
 import { withNetns } from "../ffi/netns.ts";
+import { readProcFile } from "../ffi/proc_file.ts";
 import { Rtnetlink } from "../ffi/rtnetlink.ts";
 import type { MemoryAddress } from "../ffi/shared_memory.ts";
 import { openUdpSocket } from "../ffi/udp_socket.ts";
@@ -68,7 +69,7 @@ export class NetnsSpace {
       linksOf: deps.linksOf,
     });
     this.#ipDefaultTtl = withNetns(fds.netns, () => {
-      return Number(Deno.readTextFileSync("/proc/sys/net/ipv4/ip_default_ttl"));
+      return Number(readProcFile("/proc/sys/net/ipv4/ip_default_ttl"));
     });
     this.xfrm = new XfrmUser({
       keeper,

@@ -3,6 +3,7 @@ import { SyscallError } from "./errno.ts";
 import { openIcmp6Socket } from "./icmp_socket.ts";
 import { close } from "./io.ts";
 import { openNetns, withNetns } from "./netns.ts";
+import { readProcFile } from "./proc_file.ts";
 import { openRawSocket } from "./raw_socket.ts";
 import { openRtnetlink } from "./rtnetlink.ts";
 import {
@@ -77,7 +78,7 @@ export function probeHost(): Capability[] {
 }
 
 function probeCapabilities(): Capability[] {
-  const status = Deno.readTextFileSync("/proc/self/status");
+  const status = readProcFile("/proc/self/status");
   const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? "0"}`);
   return CAPABILITIES.map(([name, bit, purpose]) => {
     const ok = ((effective >> bit) & 1n) === 1n;

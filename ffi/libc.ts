@@ -31,6 +31,7 @@ const symbols = {
   writeBuffer: { name: "write", parameters: ["i32", "buffer", "usize"], result: "i32" },
   open: { parameters: ["buffer", "i32", "i32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
+  statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
   flock: { parameters: ["i32", "i32"], result: "i32" },
   // Answers an errno, and leaves errno itself alone.
   posix_fallocate: { parameters: ["i32", "i64", "i64"], result: "i32" },

@@ -6,6 +6,7 @@
 import { check, EBUSY, EEXIST, EINVAL, ENOENT, EPERM, errno, SyscallError } from "./errno.ts";
 import { close } from "./io.ts";
 import { cString, libc } from "./libc.ts";
+import { statDescriptor } from "./proc_file.ts";
 
 /** Where `ip netns` keeps one bind mount per named namespace. */
 export const NETNS_DIR = "/run/netns";
@@ -48,7 +49,7 @@ export function netnsInode(namespace: number | string): number {
       close(fd);
     }
   }
-  return Deno.statSync(`/proc/self/fd/${namespace}`).ino!;
+  return statDescriptor(namespace).inode;
 }
 
 /**

@@ -8,6 +8,7 @@
 import { check, EAGAIN, errno, SyscallError } from "./errno.ts";
 import { close } from "./io.ts";
 import { cString, libc } from "./libc.ts";
+import { statDescriptor } from "./proc_file.ts";
 
 const O_RDWR = 2;
 const O_CREAT = 0o100;
@@ -71,7 +72,7 @@ export class MappedFile {
       check(libc.flock(this.#fd, LOCK_EX | LOCK_NB), action, "flock", {
         [EAGAIN]: "another process uses it",
       });
-      const { isFile, uid, size } = Deno.statSync(`/proc/self/fd/${this.#fd}`);
+      const { isFile, uid, size } = statDescriptor(this.#fd);
       if (!isFile || uid !== Deno.uid()) throw new Error(`${action}: it is not this user's own file`);
       this.#bytes = size;
       this.address = map(max, MAP_SHARED, this.#fd, action);
