@@ -48,6 +48,13 @@ const VETH_INFO_PEER = 1;
 const IFADDRMSG_BYTES = 8;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
+const RTM_NEWNSID = 88;
+const RTM_GETNSID = 90;
+/** struct rtgenmsg: family (1), padding. */
+const RTGENMSG_BYTES = 4;
+const AF_UNSPEC = 0;
+const NETNSA_NSID = 1;
+const NETNSA_FD = 3;
 
 /** An IPv4 address of 4 bytes or an IPv6 address of 16, in network order. */
 export type AddressBytes = Uint8Array;
@@ -62,6 +69,8 @@ export interface LinkSettings {
   readonly address?: Uint8Array;
   readonly broadcast?: Uint8Array;
   readonly multicast?: boolean;
+  /** Descriptor of the namespace that the device shall move to. */
+  readonly netns?: number;
 }
 
 /** A new veth pair, whose other end may appear in another namespace (a descriptor). */
@@ -142,6 +151,7 @@ export class Rtnetlink {
     if (settings.txqlen !== undefined) request.attrU32(IFLA_TXQLEN, settings.txqlen);
     if (settings.address !== undefined) request.attr(IFLA_ADDRESS, settings.address);
     if (settings.broadcast !== undefined) request.attr(IFLA_BROADCAST, settings.broadcast);
+    if (settings.netns !== undefined) request.attrU32(IFLA_NET_NS_FD, settings.netns);
     this.#socket.change(request, action);
   }
 
@@ -163,6 +173,25 @@ export class Rtnetlink {
     });
     this.#socket.change(request, action);
     return this.link(name)!.ifindex;
+  }
+
+  /** Id that a namespace (a descriptor) has in this one, as `ip netns list-id` shows it; it gets one if it has none. */
+  nsid(netns: number): number {
+    const ask = () => {
+      let id = -1;
+      const request = new NetlinkRequest(RTM_GETNSID, 0).u32(AF_UNSPEC).attrU32(NETNSA_FD, netns);
+      const refused = this.#socket.ask(request, 0, ({ view, start, end }) => {
+        id = (new NetlinkAttributes(view, start + RTGENMSG_BYTES, end).u32(NETNSA_NSID) ?? -1) | 0;
+      });
+      if (refused !== null) throw new NetlinkRefusal("Look up a namespace's id", refused);
+      return id;
+    };
+    const known = ask();
+    if (known >= 0) return known;
+    const request = new NetlinkRequest(RTM_NEWNSID, 0).u32(AF_UNSPEC)
+      .attrU32(NETNSA_NSID, 0xffffffff).attrU32(NETNSA_FD, netns);
+    this.#socket.change(request, "Give a namespace an id");
+    return ask();
   }
 
   delLink(ifindex: number): void {

@@ -244,3 +244,12 @@ Deno.test("RtnetlinkMonitor says when notifications were lost", async () => {
     }
   });
 });
+
+Deno.test("Rtnetlink.nsid() gives another namespace an id once", async () => {
+  await withRtnetlink((rtnl, a, b) => {
+    const id = rtnl.nsid(b.fd);
+    assert.ok(id >= 0);
+    assert.equal(rtnl.nsid(b.fd), id);
+    assert.notEqual(rtnl.nsid(a.fd), id);
+  });
+});

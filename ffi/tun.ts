@@ -32,6 +32,8 @@ const TUNSETLINK = 0x400454cd;
 const TUNSETOFFLOAD = 0x400454d0;
 const TUNSETVNETHDRSZ = 0x400454d8;
 const TUNSETCARRIER = 0x400454e2;
+const TUNGETIFF = 0x800454d2;
+const TUNGETDEVNETNS = 0x54e3;
 const SIOCGIFINDEX = 0x8933;
 
 const IFF_TUN = 0x0001;
@@ -144,6 +146,29 @@ export function setLinkType(fd: number, type: number): void {
 export function setCarrier(fd: number, on: boolean): void {
   const value = Int32Array.of(on ? 1 : 0);
   check(libc.ioctl(fd, TUNSETCARRIER, value), "Set the carrier of a TUN device", "ioctl TUNSETCARRIER");
+}
+
+/** Where a device is, whoever renamed or moved it. */
+export interface TunPlace {
+  readonly name: string;
+  /** Descriptor of the network namespace it lives in; the caller closes it. */
+  readonly netns: number;
+}
+
+/** Returns where a queue's device is now, or null when it was deleted. Throws SyscallError for other failures. */
+export function tunPlace(fd: number): TunPlace | null {
+  const action = "Find a TUN device";
+  const ifreq = new Uint8Array(IFREQ_BYTES);
+  if (libc.ioctl(fd, TUNGETIFF, ifreq) < 0) {
+    const error = errno();
+    if (error === EBADFD) return null;
+    throw new SyscallError(action, "ioctl TUNGETIFF", error);
+  }
+  const netns = libc.ioctlValue(fd, TUNGETDEVNETNS, 0n);
+  if (netns >= 0) return { name: fromCString(ifreq.subarray(0, IFREQ_UNION)), netns };
+  const error = errno();
+  if (error === EBADFD) return null;
+  throw new SyscallError(action, "ioctl TUNGETDEVNETNS", error);
 }
 
 /** Sets the size of the header before each packet: VNET_HDR_BYTES, or 12 with a count of buffers behind. */

@@ -3,7 +3,7 @@ import { Batch, OFFSET } from "../datapath/batch.ts";
 import { EAGAIN, EBUSY, EINVAL, EIO, SyscallError } from "./errno.ts";
 import { Epoll, EPOLLIN } from "./epoll.ts";
 import { close, readSlab, writeSlab } from "./io.ts";
-import { createNetns, deleteNetns, openNetns, withNetns } from "./netns.ts";
+import { createNetns, deleteNetns, netnsInode, openNetns, withNetns } from "./netns.ts";
 import { Rtnetlink } from "./rtnetlink.ts";
 import { newSlab } from "./slab_pointers.ts";
 import {
@@ -18,6 +18,7 @@ import {
   setVnetHdrSize,
   TUN_F_ALL,
   TUN_F_CSUM,
+  tunPlace,
   VNET_HDR_BYTES,
   writePacket,
 } from "./tun.ts";
@@ -192,5 +193,33 @@ Deno.test("setOffload() falls back to what the kernel knows, setVnetHdrSize() ta
     } finally {
       closeTun(tun);
     }
+  });
+});
+
+Deno.test("tunPlace() finds a device that was renamed, moved, deleted", async () => {
+  await withNamespace(async (netns, rtnl) => {
+    await withNamespace((other) => {
+      const tun = openTun({ name: "vtt0", netns });
+      const place = () => {
+        const found = tunPlace(tun.fd);
+        if (found === null) return null;
+        const inode = netnsInode(found.netns);
+        close(found.netns);
+        return [found.name, inode];
+      };
+      try {
+        assert.deepEqual(place(), ["vtt0", netnsInode(netns)]);
+        rtnl.setLink({ ifindex: tun.ifindex, name: "vtt1" });
+        assert.deepEqual(place(), ["vtt1", netnsInode(netns)]);
+        rtnl.setLink({ ifindex: tun.ifindex, netns: other });
+        assert.deepEqual(place(), ["vtt1", netnsInode(other)]);
+        const there = withNetns(other, () => new Rtnetlink());
+        there.delLink(there.link("vtt1")!.ifindex);
+        there.close();
+        assert.equal(place(), null);
+      } finally {
+        closeTun(tun);
+      }
+    });
   });
 });
