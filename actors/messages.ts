@@ -61,6 +61,8 @@ export interface TunnelView {
   /** Raw ICMP and ICMPv6 sockets in the device's namespace, for answers to inner senders. */
   readonly icmpFd: number;
   readonly icmp6Fd: number;
+  /** The device's ifindex in the underlay namespace, 0 when it lives in another one. */
+  readonly underlayIfindex: number;
 }
 
 export interface TunnelInit extends TunnelView {
@@ -103,6 +105,10 @@ export type GatewayLetter =
     readonly mtu: number;
   }
   | { readonly op: "link-gone"; readonly ifindex: number }
+  /** Notifications of links were lost. */
+  | { readonly op: "links-lost" }
+  /** A device can't be read; its actor tries again each tick. */
+  | { readonly op: "tun-failed"; readonly actor: number; readonly errno: number }
   | { readonly op: "expired"; readonly number: number; readonly hard: boolean };
 
 /** A tunnel as the packet path knows it. */

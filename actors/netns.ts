@@ -212,6 +212,10 @@ export class NetnsActor implements Behaviour<Batch> {
         this.#context.send(MAIN, letter);
         this.#context.send(this.#init.saTable, routes);
       },
+      lost: () => {
+        const letter: GatewayLetter = { op: "links-lost" };
+        this.#context.send(MAIN, letter);
+      },
       routesChanged: () => this.#context.send(this.#init.saTable, routes),
     });
   }

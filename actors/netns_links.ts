@@ -21,13 +21,8 @@ import { type Cells, dropsByCause, linkStats, TUNNEL_CELLS } from "./counters.ts
 import { hasFallbackTunnels } from "./fallback_tunnels.ts";
 import type { GatewayEvent, LinkChange, LinkInfo, LinkRequest } from "./gateway.ts";
 import { IpTunnelIoctl } from "./ip_tunnel_ioctl.ts";
-import {
-  type GatewayLetter,
-  parmOf,
-  type TunnelLetter,
-  type TunnelMessage,
-  type TunnelView,
-} from "./messages.ts";
+import { LinkFollower } from "./link_follower.ts";
+import { parmOf, type TunnelLetter, type TunnelMessage, type TunnelView } from "./messages.ts";
 import type { NetnsFds } from "./netns_fds.ts";
 import type { SpaceActors } from "./space_actors.ts";
 import { TunDevices } from "./vti_devices.ts";
@@ -42,6 +37,8 @@ export interface LinksDeps {
   log(line: string): void;
   /** Links of a namespace that is served. */
   linksOf(inode: number): NetnsLinks;
+  /** Serves the namespace of a descriptor, which it takes over. */
+  serve(netns: number): Promise<NetnsLinks>;
 }
 
 export class NetnsLinks {
@@ -50,6 +47,7 @@ export class NetnsLinks {
   /** Tunnels whose devices live here, by ifindex. */
   readonly here = new Map<number, ControlTunnel>();
   readonly ioctl: IpTunnelIoctl = new IpTunnelIoctl(this);
+  readonly follower: LinkFollower;
   readonly #deps: LinksDeps;
   /** Counters of the tunnels whose underlay this is, by actor. */
   readonly #slots = new Map<number, Slot>();
@@ -57,6 +55,7 @@ export class NetnsLinks {
   constructor(deps: LinksDeps) {
     this.#deps = deps;
     this.net = new IpTunnelNet(deps.inode);
+    this.follower = new LinkFollower(this, { ...deps, netns: deps.fds.netns });
     this.devices = new TunDevices(
       deps.fds.netns,
       deps.rtnl,
@@ -124,10 +123,11 @@ export class NetnsLinks {
     return this.#deps.linksOf(tunnel.home);
   }
 
-  /** Name of the device that a tunnel is bound to. */
+  /** Name of the device that a tunnel is bound to; seen from another namespace it has only a number. */
   linkNameOf(tunnel: ControlTunnel): string | null {
     const { link } = tunnel.parms;
-    return link === 0 ? null : this.underlayOf(tunnel).devices.ifnameOf(link);
+    if (link === 0) return null;
+    return this.underlayOf(tunnel) === this ? this.devices.ifnameOf(link) : `if${link}`;
   }
 
   placesOf(tunnel: ControlTunnel): TunnelPlaces {
@@ -201,7 +201,7 @@ export class NetnsLinks {
       tunnel,
       live: this.devices.live(tunnel.ifindex),
       linkName: this.linkNameOf(tunnel),
-      linkNetnsid: null,
+      linkNetnsid: underlay === this ? null : this.devices.nsid(underlay.#deps.fds.netns),
       stats64: linkStats(cells),
       drops: dropsByCause(cells),
     });
@@ -209,7 +209,8 @@ export class NetnsLinks {
 
   #viewOf(tunnel: ControlTunnel): TunnelView {
     const { icmp, icmp6 } = this.#deps.fds;
-    return { parm: parmOf(tunnel), mtu: tunnel.mtu, icmpFd: icmp, icmp6Fd: icmp6 };
+    const underlayIfindex = tunnel.home === tunnel.underlay ? tunnel.ifindex : 0;
+    return { parm: parmOf(tunnel), mtu: tunnel.mtu, icmpFd: icmp, icmp6Fd: icmp6, underlayIfindex };
   }
 
   /** Init record of a tunnel whose underlay this is. */
@@ -225,22 +226,30 @@ export class NetnsLinks {
     };
   }
 
-  // ---- what others change ----------------------------------------------------------------------------------------
+  // ---- moves -----------------------------------------------------------------------------------------------------
 
-  async linkChanged({ ifindex, ifname, up, mtu }: Extract<GatewayLetter, { op: "link" }>): Promise<void> {
-    const tunnel = this.here.get(ifindex);
-    if (tunnel === undefined) return;
-    if (tunnel.ifname === ifname && tunnel.up === up && tunnel.mtu === mtu) return;
-    Object.assign(tunnel, { ifname, up, mtu, everUp: tunnel.everUp || up });
-    await this.announce(tunnel);
+  /** The device of a tunnel has another index. */
+  reindex(tunnel: ControlTunnel, ifindex: number): void {
+    this.here.delete(tunnel.ifindex);
+    tunnel.ifindex = ifindex;
+    this.here.set(ifindex, tunnel);
   }
 
-  /** `ip link del`, of a device that is really gone and not only moved within this notification's time. */
-  async linkGone(ifindex: number): Promise<void> {
-    const tunnel = this.here.get(ifindex);
-    if (tunnel === undefined || this.devices.link(ifindex) !== null) return;
-    await this.unregister(tunnel);
-    if (tunnel.isFallback) await this.start();
+  /** A device went to another namespace. */
+  leave(tunnel: ControlTunnel): void {
+    this.#deps.event("dellink", this.#info(tunnel));
+    this.here.delete(tunnel.ifindex);
+  }
+
+  /** A device came from another namespace. */
+  async adopt(tunnel: ControlTunnel, name: string): Promise<void> {
+    const link = this.devices.link(name);
+    tunnel.home = this.#deps.inode;
+    tunnel.ifindex = link?.ifindex ?? 0;
+    this.here.set(tunnel.ifindex, tunnel);
+    if (link === null) return await this.follower.look(tunnel);
+    Object.assign(tunnel, { ifname: link.name, up: link.up, mtu: link.mtu });
+    await this.announce(tunnel);
   }
 
   // ---- the end ---------------------------------------------------------------------------------------------------

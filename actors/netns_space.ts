@@ -6,6 +6,7 @@
 import type { CryptoBackend } from "../datapath/esp/aead.ts";
 import { XFRM_MIB, type XfrmMib } from "../datapath/drop_reason.ts";
 import { IPPROTO_ESP } from "../datapath/xfrm/xfrm_record.ts";
+import { EBADFD } from "../ffi/errno.ts";
 import { close } from "../ffi/io.ts";
 import { withNetns } from "../ffi/netns.ts";
 import { readProcFile } from "../ffi/proc_file.ts";
@@ -37,6 +38,8 @@ export interface SpaceDeps {
   log(line: string): void;
   /** Links of a namespace that is served. */
   linksOf(inode: number): NetnsLinks;
+  /** Serves the namespace of a descriptor, which it takes over. */
+  serve(netns: number): Promise<NetnsLinks>;
 }
 
 export class NetnsSpace {
@@ -67,6 +70,7 @@ export class NetnsSpace {
       event,
       log: (line) => this.#log(line),
       linksOf: deps.linksOf,
+      serve: deps.serve,
     });
     this.#ipDefaultTtl = withNetns(fds.netns, () => {
       return Number(readProcFile("/proc/sys/net/ipv4/ip_default_ttl"));
@@ -122,15 +126,29 @@ export class NetnsSpace {
   hear(letter: GatewayLetter): void {
     switch (letter.op) {
       case "link":
-        this.#follow(this.links.linkChanged(letter));
+        this.#follow(this.links.follower.changed(letter));
         break;
       case "link-gone":
-        this.#follow(this.links.linkGone(letter.ifindex));
+        this.#follow(this.links.follower.gone(letter.ifindex));
+        break;
+      case "links-lost":
+        this.#follow(this.links.follower.lost());
+        break;
+      case "tun-failed":
+        this.#tunFailed(letter.actor, letter.errno);
         break;
       case "expired":
         this.xfrm.expired(letter.number, letter.hard);
         break;
     }
+  }
+
+  #tunFailed(actor: number, errno: number): void {
+    const tunnel = this.links.net.tunnels.get(actor);
+    if (tunnel === undefined) return;
+    // A deleted device is no error; its deletion tells itself.
+    if (errno !== EBADFD) this.#log(`Cannot read "${tunnel.ifname}": errno ${errno}, trying again`);
+    this.#follow(this.links.homeOf(tunnel).follower.look(tunnel));
   }
 
   /** Nobody waits for what follows from others' changes, so its failure is for the operator. */

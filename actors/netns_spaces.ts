@@ -8,10 +8,10 @@ import { closeNetnsFds, openNetnsFds } from "./netns_fds.ts";
 import { NetnsSpace, type SpaceDeps } from "./netns_space.ts";
 import type { Keepers, NetnsKeeper } from "./store/netns_keeper.ts";
 
-type SpacesDeps = Omit<SpaceDeps, "linksOf" | "keeper"> & { readonly keepers: Keepers };
+type SpacesDeps = Omit<SpaceDeps, "linksOf" | "serve" | "keeper"> & { readonly keepers: Keepers };
 
 export class NetnsSpaces {
-  readonly #deps: SpacesDeps & Pick<SpaceDeps, "linksOf">;
+  readonly #deps: SpacesDeps & Pick<SpaceDeps, "linksOf" | "serve">;
   /** Those that are served, by inode. */
   readonly #served = new Map<number, NetnsSpace>();
   /** Those that are being started, or ended. */
@@ -21,7 +21,11 @@ export class NetnsSpaces {
   readonly #all = new Map<number, NetnsSpace>();
 
   constructor(deps: SpacesDeps) {
-    this.#deps = { ...deps, linksOf: (inode) => this.#all.get(inode)!.links };
+    this.#deps = {
+      ...deps,
+      linksOf: (inode) => this.#all.get(inode)!.links,
+      serve: async (netns) => (await this.#serveFd(`net:[${netnsInode(netns)}]`, netns)).links,
+    };
   }
 
   values(): Iterable<NetnsSpace> {

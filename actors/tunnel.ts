@@ -28,9 +28,16 @@ import { TunReader } from "../ffi/tun_queue.ts";
 import { countReason, countReceived, countRefused, countSent } from "./counters.ts";
 import { addressNext } from "./delivery.ts";
 import { IcmpAnswers } from "./icmp_answers.ts";
-import { BatchKind, type TunnelInit, type TunnelLetter } from "./messages.ts";
+import { BatchKind, type GatewayLetter, type TunnelInit, type TunnelLetter } from "./messages.ts";
 import { batchMaker } from "./new_batch.ts";
-import type { ActorId, Behaviour, Context, Pool, Reply } from "./runtime/behaviour.ts";
+import {
+  type ActorId,
+  type Behaviour,
+  type Context,
+  MAIN,
+  type Pool,
+  type Reply,
+} from "./runtime/behaviour.ts";
 import { TunOutput } from "./tun_output.ts";
 
 /** Slabs a tunnel may have on their way: one to fill while others are encrypted and sent. */
@@ -55,12 +62,16 @@ export class TunnelActor implements Behaviour<Batch> {
   #filling: Batch | null = null;
   /** The segmenter holds a packet that found no room. */
   #halfRead = false;
+  #underlayIfindex: number;
+  /** The device could not be read and is not watched. */
+  #failing = false;
 
   constructor(context: Context<Batch>, init: TunnelInit) {
     this.#context = context;
     this.#init = init;
     this.#parm = init.parm;
     this.#mtu = init.mtu;
+    this.#underlayIfindex = init.underlayIfindex;
     this.#pool = context.pool(SLABS, batchMaker(context.self), (batch) => this.#lost(batch));
     this.#reader = new TunReader(init.tunFd, this.#segmenter.staging);
     this.#output = output ??= new TunOutput();
@@ -69,9 +80,10 @@ export class TunnelActor implements Behaviour<Batch> {
   }
 
   receive(message: unknown, _from: ActorId, reply: Reply): void {
-    const { parm, mtu, icmpFd, icmp6Fd } = message as TunnelLetter;
+    const { parm, mtu, icmpFd, icmp6Fd, underlayIfindex } = message as TunnelLetter;
     this.#parm = parm;
     this.#mtu = mtu;
+    this.#underlayIfindex = underlayIfindex;
     this.#answers = new IcmpAnswers(icmpFd, icmp6Fd);
     reply(null);
   }
@@ -109,7 +121,7 @@ export class TunnelActor implements Behaviour<Batch> {
       if (!this.#halfRead) {
         const length = this.#reader.read();
         if (length < 0) {
-          if (length !== -EAGAIN) this.#context.unwatch(this.#init.tunFd);
+          if (length !== -EAGAIN) this.#fail(-length);
           return;
         }
         reads++;
@@ -122,6 +134,15 @@ export class TunnelActor implements Behaviour<Batch> {
       this.#halfRead = !this.#segmenter.fill(batch);
       if (this.#halfRead) this.#dispatch();
     }
+  }
+
+  /** Its owner finds out whether the device is gone. Until then look again from time to time: some errors pass. */
+  #fail(errno: number): void {
+    this.#context.unwatch(this.#init.tunFd);
+    if (this.#failing) return;
+    this.#failing = true;
+    const letter: GatewayLetter = { op: "tun-failed", actor: this.#context.self, errno };
+    this.#context.send(MAIN, letter);
   }
 
   #begin(): Batch | null {
@@ -152,7 +173,7 @@ export class TunnelActor implements Behaviour<Batch> {
     i32[OKEY] = parm.oKey;
     i32[LOCAL] = parm.local;
     i32[REMOTE] = parm.remote;
-    i32[IFINDEX] = parm.ifindex;
+    i32[IFINDEX] = this.#underlayIfindex;
     i32[LINK] = parm.link;
     i32[DEVICE_MTU] = this.#mtu;
     this.#context.sendParcel(batch);
@@ -203,6 +224,11 @@ export class TunnelActor implements Behaviour<Batch> {
     }
   }
 
-  tick(): void {}
+  tick(): void {
+    if (!this.#failing) return;
+    this.#failing = false;
+    this.#context.watch(this.#init.tunFd, EPOLLIN, 0);
+  }
+
   stop(): void {}
 }

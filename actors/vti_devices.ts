@@ -51,6 +51,11 @@ export class TunDevices implements VtiDevices {
     return route.errno === 0 ? this.deviceMtu(route.oif) : null;
   }
 
+  /** Id of another namespace in this one. */
+  nsid(netns: number): number {
+    return this.#rtnl.nsid(netns);
+  }
+
   /** What is set of the device by others than the gateway. */
   live(ifindex: number): LiveLink {
     const link = this.#rtnl.link(ifindex);

@@ -53,7 +53,8 @@ function shownName(link: LinkInfo): string {
 function addresses(link: LinkInfo): string {
   const remote = `${link.link_pointtopoint ? "peer" : "brd"} ${link.broadcast}`;
   const permanent = link.permaddr === undefined ? "" : ` permaddr ${link.permaddr}`;
-  return `    link/${link.link_type} ${link.address} ${remote}${permanent}`;
+  const netnsid = link.link_netnsid === undefined ? "" : ` link-netnsid ${link.link_netnsid}`;
+  return `    link/${link.link_type} ${link.address} ${remote}${permanent}${netnsid}`;
 }
 
 function printLimits(link: LinkInfo): string {
@@ -90,7 +91,7 @@ function jsonBrief(link: LinkInfo): Json {
 
 function jsonLink(link: LinkInfo, options: Options): Json {
   const { ifindex, ifname, flags, mtu, qdisc, operstate, linkmode, group, txqlen, link_type } = link;
-  const { address, link_pointtopoint, broadcast, permaddr } = link;
+  const { address, link_pointtopoint, broadcast, permaddr, link_netnsid } = link;
   const hasDrops = Object.keys(link.drops).length > 0;
   return {
     ifindex,
@@ -108,6 +109,7 @@ function jsonLink(link: LinkInfo, options: Options): Json {
     link_pointtopoint,
     broadcast,
     permaddr,
+    link_netnsid,
     ...(options.details ? jsonDetails(link) : {}),
     ...(options.stats > 0 ? { stats64: jsonStats64(link.stats64, options.stats > 1) } : {}),
     ...(options.stats >= SHOW_DROPS && hasDrops ? { drops: { ...link.drops } } : {}),
