@@ -214,6 +214,8 @@ export class NetnsSpace {
   /** exit_batch: removes links and actors, then closes every descriptor. */
   async close(): Promise<void> {
     await this.links.close();
+    this.xfrm.flushStates({});
+    for (const ptype of ["main", "sub"] as const) this.xfrm.flushPolicies(ptype);
     await this.actors.stop();
     this.#deps.keeper.forget();
     this.closeFds();

@@ -1,10 +1,12 @@
 /** The namespaces that the gateway serves: found, started when first needed, ended. */
 import { SyscallError } from "../ffi/errno.ts";
 import { close } from "../ffi/io.ts";
-import { listNetns, netnsInode, openNetns } from "../ffi/netns.ts";
+import { netnsInode, openNetns } from "../ffi/netns.ts";
 import { fail, ok, type Result } from "./control/kernel_error.ts";
 import type { NetnsRef } from "./gateway.ts";
 import { closeNetnsFds, openNetnsFds } from "./netns_fds.ts";
+import { nameOf } from "./netns_names.ts";
+import { NetnsExits } from "./netns_exits.ts";
 import { NetnsSpace, type SpaceDeps } from "./netns_space.ts";
 import type { Keepers, NetnsKeeper } from "./store/netns_keeper.ts";
 
@@ -19,6 +21,7 @@ export class NetnsSpaces {
   readonly #ending = new Map<number, Promise<void>>();
   /** All three kinds: their actors may live. */
   readonly #all = new Map<number, NetnsSpace>();
+  readonly #exits: NetnsExits<NetnsSpace>;
 
   constructor(deps: SpacesDeps) {
     this.#deps = {
@@ -26,6 +29,11 @@ export class NetnsSpaces {
       linksOf: (inode) => this.#all.get(inode)!.links,
       serve: async (netns) => (await this.#serveFd(`net:[${netnsInode(netns)}]`, netns)).links,
     };
+    this.#exits = new NetnsExits({
+      served: () => this.#served.values(),
+      end: (space) => this.end(space),
+      log: deps.log,
+    });
   }
 
   values(): Iterable<NetnsSpace> {
@@ -71,6 +79,7 @@ export class NetnsSpaces {
 
   async #start(ns: NetnsRef, inode: number, fd: number): Promise<NetnsSpace> {
     const name = nameOf(ns, inode);
+    await this.#endFormer(name);
     const fds = openNetnsFds(fd);
     let keeper: NetnsKeeper;
     try {
@@ -88,7 +97,13 @@ export class NetnsSpaces {
       throw error;
     }
     this.#served.set(inode, space);
+    this.#exits.watch();
     return space;
+  }
+
+  /** A name is one namespace's: the one that had it before is gone for good, even where a process lives in it. */
+  async #endFormer(name: string): Promise<void> {
+    for (const space of [...this.#served.values()]) if (space.name === name) await this.end(space);
   }
 
   /** exit_batch of one namespace. */
@@ -123,22 +138,10 @@ export class NetnsSpaces {
 
   /** For when the workers are gone already. */
   closeFds(): void {
+    this.#exits.close();
     for (const space of this.#all.values()) space.closeFds();
     this.#served.clear();
     this.#all.clear();
-  }
-}
-
-/** Its name under /run/netns, or what it was asked for by. */
-export function nameOf(ns: NetnsRef, inode: number): string {
-  return listNetns().find((name) => hasInode(name, inode)) ?? ns;
-}
-
-function hasInode(name: string, inode: number): boolean {
-  try {
-    return netnsInode(name) === inode;
-  } catch {
-    return false; // Deleted between the listing and now.
   }
 }
 

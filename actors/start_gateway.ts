@@ -29,7 +29,8 @@ import type {
   XfrmStateRequest,
 } from "./gateway.ts";
 import type { GatewayLetter } from "./messages.ts";
-import { nameOf, NetnsSpaces, refused } from "./netns_spaces.ts";
+import { namedNetns, nameOf } from "./netns_names.ts";
+import { NetnsSpaces, refused } from "./netns_spaces.ts";
 import type { Keepers } from "./store/netns_keeper.ts";
 import { ProcessKeepers } from "./store/process_keepers.ts";
 import { type Placement, type PlacementMode, resolvePlacement } from "./runtime/placement.ts";
@@ -122,7 +123,7 @@ export class UserSpaceGateway implements Gateway {
 
   // deno-lint-ignore require-await
   async listNetns(): Promise<NetnsInfo[]> {
-    const named = listNetns().map((name) => ({ name, inode: netnsInode(name) }));
+    const named = namedNetns();
     const inodes = new Set(named.map((n) => n.inode));
     const unnamed = [...this.#spaces.values()].filter((s) => !inodes.has(s.inode));
     return [...named, ...unnamed].map(({ name, inode }) => this.#netnsInfo(name, inode));
