@@ -22,8 +22,8 @@ import type { LinkEntry } from "./config_schema.ts";
 
 export interface ConfigOptions {
   readonly crypto: CryptoChoice;
-  /** Where to keep what files made. */
-  readonly ownedFile: string;
+  /** Where to keep what files made, for a gateway whose state outlives it; null for one that begins with nothing. */
+  readonly ownedFile: string | null;
   readonly log: (line: string) => void;
 }
 

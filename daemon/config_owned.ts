@@ -9,15 +9,19 @@ const DIR_MODE = 0o700;
 const SALT_BYTES = 16;
 
 export class OwnedByConfig {
-  readonly #path: string;
+  readonly #path: string | null;
   readonly #log: (line: string) => void;
   #salt = crypto.getRandomValues(new Uint8Array(SALT_BYTES)).toHex();
   #owned = new Map<string, string>();
 
-  /** `path` is read when it is there; a damaged one counts as none. */
-  constructor(path: string, log: (line: string) => void) {
+  /**
+   * `path` is read when it is there; a damaged one counts as none. null: the gateway itself forgets at its end, so there
+   * is nothing to remember.
+   */
+  constructor(path: string | null, log: (line: string) => void) {
     this.#path = path;
     this.#log = log;
+    if (path === null) return;
     try {
       const { salt, owned } = JSON.parse(Deno.readTextFileSync(path));
       this.#owned = new Map(Object.entries(owned as Record<string, string>));
@@ -46,6 +50,7 @@ export class OwnedByConfig {
   }
 
   async save(): Promise<void> {
+    if (this.#path === null) return;
     const text = JSON.stringify({ salt: this.#salt, owned: Object.fromEntries(this.#owned) });
     const next = `${this.#path}.new`;
     try {

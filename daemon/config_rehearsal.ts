@@ -110,6 +110,8 @@ function openStage(
   }
 }
 
+const LOOPBACK = { name: "lo", ifindex: 1 } as const;
+
 /** One namespace, with its real devices and an SAD and SPD of its own. */
 class Stage {
   readonly xfrm: XfrmUser;
@@ -129,9 +131,7 @@ class Stage {
       event: () => {},
       now: () => 0,
       ifindexOf: (ifname) => this.#ifindexOf(ifname),
-      ifnameOf: (ifindex) =>
-        this.#links.find((link) => link.ifindex === ifindex)?.entry.name ??
-          this.#rtnl?.link(ifindex)?.name ?? null,
+      ifnameOf: (ifindex) => this.#ifnameOf(ifindex),
       checkTransform: (spec, proto) => {
         if (proto !== IPPROTO_ESP) return null;
         const made = backend.create({ ...spec, direction: "out" });
@@ -165,7 +165,17 @@ class Stage {
 
   #ifindexOf(ifname: string): number | null {
     const wanted = this.#links.find((link) => link.entry.name === ifname);
-    return wanted?.ifindex ?? this.#rtnl?.link(ifname)?.ifindex ?? null;
+    if (wanted !== undefined) return wanted.ifindex;
+    // A namespace that is still to be made will have its loopback device.
+    if (this.#rtnl === null) return ifname === LOOPBACK.name ? LOOPBACK.ifindex : null;
+    return this.#rtnl.link(ifname)?.ifindex ?? null;
+  }
+
+  #ifnameOf(ifindex: number): string | null {
+    const wanted = this.#links.find((link) => link.ifindex === ifindex);
+    if (wanted !== undefined) return wanted.entry.name;
+    if (this.#rtnl === null) return ifindex === LOOPBACK.ifindex ? LOOPBACK.name : null;
+    return this.#rtnl.link(ifindex)?.name ?? null;
   }
 
   close(): void {

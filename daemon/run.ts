@@ -1,17 +1,34 @@
-/** The daemon: a gateway, its API on two sockets, and signals. */
+/** The daemon: a gateway, what its configuration file says, its API on two sockets, and signals. */
 import { startGateway, type UserSpaceGateway } from "../actors/start_gateway.ts";
 import type { ApiServer } from "../api/serve.ts";
 import { renewCertificates, serveApi } from "./api_servers.ts";
+import type { ConfigKeeper } from "./apply_config.ts";
 import type { DaemonOptions } from "./options.ts";
+import { startFailure, startProblem } from "./start_checks.ts";
+
+const EXIT_CODE = { SIGINT: 130, SIGTERM: 143 } as const;
+const END_SIGNALS = ["SIGTERM", "SIGINT"] as const;
+
+type Log = (line: string) => void;
 
 /** Runs until SIGTERM or SIGINT. Returns the exit code. `workerModule` is for tests whose workers fail. */
 export async function run(options: DaemonOptions, workerModule?: URL): Promise<number> {
+  const log: Log = (line) => console.error(line);
+  const problem = await startProblem(options);
+  if (problem !== null) {
+    log(problem);
+    return 1;
+  }
   const stop = Promise.withResolvers<number>();
-  const log = (line: string) => console.error(line);
   const servers: ApiServer[] = [];
   let gateway: UserSpaceGateway | null = null;
-  const onSignal = () => stop.resolve(0);
-  const onHangup = () => renewCertificates(servers, log);
+  let config: ConfigKeeper | null = null;
+  const signals = new EndSignals(stop.resolve, log);
+  const onHangup = () => {
+    renewCertificates(servers, log);
+    if (config !== null) reloadConfig(config, options.config!, log);
+  };
+  Deno.addSignalListener("SIGHUP", onHangup);
   try {
     gateway = startGateway({
       placement: options.placement,
@@ -23,21 +40,66 @@ export async function run(options: DaemonOptions, workerModule?: URL): Promise<n
       },
       ...(workerModule === undefined ? {} : { workerModule }),
     });
+    if (options.config !== undefined) config = await startConfig(gateway, options, options.config, log);
     servers.push(...await serveApi(gateway, options, log));
     const { placement, crypto } = gateway.health();
     log(`vti-gateway: ${placement}, ${crypto}; API on ${servers.map((s) => s.address).join(" and ")}`);
-    Deno.addSignalListener("SIGTERM", onSignal);
-    Deno.addSignalListener("SIGINT", onSignal);
-    Deno.addSignalListener("SIGHUP", onHangup);
     return await stop.promise;
   } catch (error) {
-    log(error instanceof Error ? error.message : String(error));
+    log(startFailure(error, options.listen));
     return 1;
   } finally {
-    Deno.removeSignalListener("SIGTERM", onSignal);
-    Deno.removeSignalListener("SIGINT", onSignal);
     Deno.removeSignalListener("SIGHUP", onHangup);
     await Promise.all(servers.map((server) => server.close()));
     await gateway?.close();
+    signals.close();
+  }
+}
+
+/** SIGTERM and SIGINT: the first asks for the end, the second forces it. */
+class EndSignals {
+  readonly #listeners = END_SIGNALS.map((name) => [name, () => this.#on(name)] as const);
+  readonly #stop: (code: number) => void;
+  readonly #log: Log;
+  #stopping = false;
+
+  constructor(stop: (code: number) => void, log: Log) {
+    this.#stop = stop;
+    this.#log = log;
+    for (const [name, listener] of this.#listeners) Deno.addSignalListener(name, listener);
+  }
+
+  #on(name: keyof typeof EXIT_CODE): void {
+    if (this.#stopping) {
+      this.#log(`${name} again: ending at once`);
+      Deno.exit(EXIT_CODE[name]);
+    }
+    this.#stopping = true;
+    this.#stop(0);
+  }
+
+  close(): void {
+    for (const [name, listener] of this.#listeners) Deno.removeSignalListener(name, listener);
+  }
+}
+
+/** Loaded only where there is a file: the rest of the daemon needs neither TOML nor checks of it. */
+async function startConfig(
+  gateway: UserSpaceGateway,
+  { crypto }: DaemonOptions,
+  path: string,
+  log: Log,
+): Promise<ConfigKeeper> {
+  const { ConfigKeeper } = await import("./apply_config.ts");
+  const config = new ConfigKeeper(gateway, { crypto, ownedFile: null, log });
+  await config.load(path);
+  return config;
+}
+
+async function reloadConfig(config: ConfigKeeper, path: string, log: Log): Promise<void> {
+  try {
+    await config.load(path);
+  } catch (error) {
+    log((error as Error).message);
   }
 }
