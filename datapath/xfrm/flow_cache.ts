@@ -21,6 +21,8 @@ export class FlowEntry {
   /** The main policy behind a sub policy. */
   mainPolicy: XfrmPolicy | null = null;
   state: XfrmState | null = null;
+  /** Outgoing: the policies have said what happens, so they count as used; not where an SA or a route is missing. */
+  decided = false;
   /** Outgoing: interface and MTU of the outer route, and the longest inner packet. */
   oif = 0;
   pathMtu = 0;
@@ -53,6 +55,7 @@ export class FlowCache {
       entry.mtu =
         0;
     entry.policy = entry.mainPolicy = entry.state = null;
+    entry.decided = false;
     return entry;
   }
 

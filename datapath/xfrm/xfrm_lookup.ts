@@ -25,7 +25,7 @@ import type { XfrmTable } from "./xfrm_table.ts";
 /** The bundle of the table's flow. `reason` says when there is none. Never null, never to be kept. */
 export function xfrmLookup(table: XfrmTable): FlowEntry {
   const entry = table.bundles.find(table.flow, table.generation) ?? buildBundle(table);
-  if (entry.reason === 0) {
+  if (entry.decided) {
     entry.policy!.useTime[0] = table.now;
     if (entry.mainPolicy !== null) entry.mainPolicy.useTime[0] = table.now;
   }
@@ -45,19 +45,26 @@ function resolve(table: XfrmTable, entry: FlowEntry): number {
   const first = entry.policy;
   const second = entry.mainPolicy;
   if (first === null) return DropReason.OutNoPolicy;
-  if (first.block || second?.block) return DropReason.OutPolBlock;
+  if (first.block || second?.block) {
+    entry.decided = true;
+    return DropReason.OutPolBlock;
+  }
   if (first.templates.length + (second?.templates.length ?? 0) >= MAX_DEPTH) return DropReason.OutPolError;
   const reason = resolveTemplates(table, first, entry) ||
     (second === null ? 0 : resolveTemplates(table, second, entry));
   if (reason !== 0) return reason;
   const state = entry.state;
+  entry.decided = true;
   if (state === null) return DropReason.OutNoPolicy;
   // vti_state_check() would refuse these anyway; there is no outer IPv4 packet to route.
   if (state.mode === XfrmModeNumber.transport || state.family !== AF_INET) return DropReason.OutStateCheck;
 
   const mark = state.outputMark === null ? 0 : outputMark(state.outputMark, flow);
   const route = table.routeCache.lookup(state.daddr[0], state.saddr[0], flow.tos, mark);
-  if (route.errno !== 0) return DropReason.OutBundleGenError;
+  if (route.errno !== 0) {
+    entry.decided = false;
+    return DropReason.OutBundleGenError;
+  }
   entry.oif = route.oif;
   entry.pathMtu = route.mtu;
   entry.mtu = xfrmStateMtu(route.mtu, state.encapType, state.ivLength, state.icvLength, state.blockSize);

@@ -210,7 +210,18 @@ Deno.test("xfrmLookup() asks for a route by TOS and output mark, and only once f
   assert.equal(t.routes.asked.length, 2);
 });
 
-Deno.test("xfrmLookup() marks a policy as used only when a bundle came of it", () => {
+Deno.test("xfrmLookup() marks a policy as used when it blocks or has nothing to apply", () => {
+  for (const change of [{ block: true }, { templates: [] }]) {
+    const used = policyRecord(change);
+    const t = makeTable();
+    t.table.addPolicy(used);
+    t.table.now = 1234;
+    lookup(t);
+    assert.equal(new Float64Array(used.cells)[0], 1234);
+  }
+});
+
+Deno.test("xfrmLookup() marks a policy with templates as used only when a bundle came of it", () => {
   const used = policyRecord();
   const t = makeTable();
   t.table.addPolicy(used);
