@@ -4,7 +4,9 @@ import type { ApiServer } from "../api/serve.ts";
 import { renewCertificates, serveApi } from "./api_servers.ts";
 import type { ConfigKeeper } from "./apply_config.ts";
 import type { DaemonOptions } from "./options.ts";
+import { reducePrivileges } from "./privileges.ts";
 import { startFailure, startProblem } from "./start_checks.ts";
+import { ServiceManager } from "./systemd.ts";
 
 const EXIT_CODE = { SIGINT: 130, SIGTERM: 143 } as const;
 const END_SIGNALS = ["SIGTERM", "SIGINT"] as const;
@@ -19,6 +21,8 @@ export async function run(options: DaemonOptions, workerModule?: URL): Promise<n
     log(problem);
     return 1;
   }
+  reducePrivileges(log);
+  using manager = new ServiceManager();
   const stop = Promise.withResolvers<number>();
   const servers: ApiServer[] = [];
   let gateway: UserSpaceGateway | null = null;
@@ -44,11 +48,13 @@ export async function run(options: DaemonOptions, workerModule?: URL): Promise<n
     servers.push(...await serveApi(gateway, options, log));
     const { placement, crypto } = gateway.health();
     log(`vti-gateway: ${placement}, ${crypto}; API on ${servers.map((s) => s.address).join(" and ")}`);
+    manager.ready(`${placement}, ${crypto}`);
     return await stop.promise;
   } catch (error) {
     log(startFailure(error, options.listen));
     return 1;
   } finally {
+    manager.stopping();
     Deno.removeSignalListener("SIGHUP", onHangup);
     await Promise.all(servers.map((server) => server.close()));
     await gateway?.close();

@@ -101,7 +101,7 @@ Deno.test("a second daemon in the same run directory ends and leaves the first i
     ...["--state-dir", `${daemon.runDir}/other`, "--listen", "127.0.0.1:0"],
   ]);
   assert.equal(code, 1);
-  assert.match(stderr, /another daemon answers there/);
+  assert.match(stderr, /another daemon answers/);
   assert.equal((await daemon.http("GET", "/readyz")).status, 200);
   assert.ok((await Deno.stat(`${daemon.runDir}/token`)).isFile);
 });
