@@ -107,7 +107,7 @@ export class LinkFollower {
   /** ip_vti0 is made again: deleting it does nothing. */
   async #deleted(tunnel: ControlTunnel): Promise<void> {
     await this.#links.unregister(tunnel);
-    if (tunnel.isFallback) await this.#links.start();
+    if (tunnel.isFallback) await this.#links.makeFallback();
   }
 
   /** ip_vti0 stays where it is ("netns-local" in the kernel). */

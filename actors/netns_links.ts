@@ -16,23 +16,26 @@ import {
   vtiNewlink,
   vtiUnregister,
 } from "./control/vti_link_ops.ts";
-import type { Keeper, Slot } from "./control/keeper.ts";
+import type { Kept, Slot } from "./control/keeper.ts";
 import { type Cells, dropsByCause, linkStats, TUNNEL_CELLS } from "./counters.ts";
 import { hasFallbackTunnels } from "./fallback_tunnels.ts";
 import type { GatewayEvent, LinkChange, LinkInfo, LinkRequest } from "./gateway.ts";
 import { IpTunnelIoctl } from "./ip_tunnel_ioctl.ts";
 import { LinkFollower } from "./link_follower.ts";
+import { keptLink, LinkRestorer } from "./link_restorer.ts";
 import { parmOf, type TunnelLetter, type TunnelMessage, type TunnelView } from "./messages.ts";
 import type { NetnsFds } from "./netns_fds.ts";
 import type { SpaceActors } from "./space_actors.ts";
+import type { NetnsKeeper } from "./store/netns_keeper.ts";
 import { TunDevices } from "./vti_devices.ts";
 
 export interface LinksDeps {
+  readonly name: string;
   readonly inode: number;
   readonly fds: NetnsFds;
   readonly rtnl: Rtnetlink;
   readonly actors: SpaceActors;
-  readonly keeper: Keeper;
+  readonly keeper: NetnsKeeper;
   event(kind: GatewayEvent["kind"], body: unknown): void;
   log(line: string): void;
   /** Links of a namespace that is served. */
@@ -48,6 +51,7 @@ export class NetnsLinks {
   readonly here = new Map<number, ControlTunnel>();
   readonly ioctl: IpTunnelIoctl = new IpTunnelIoctl(this);
   readonly follower: LinkFollower;
+  readonly restorer: LinkRestorer;
   readonly #deps: LinksDeps;
   /** Counters of the tunnels whose underlay this is, by actor. */
   readonly #slots = new Map<number, Slot>();
@@ -56,16 +60,24 @@ export class NetnsLinks {
     this.#deps = deps;
     this.net = new IpTunnelNet(deps.inode);
     this.follower = new LinkFollower(this, { ...deps, netns: deps.fds.netns });
-    this.devices = new TunDevices(
-      deps.fds.netns,
-      deps.rtnl,
-      (ifname) => deps.actors.make(ifname),
-      (actor, fd) => this.#retire(actor, fd),
-    );
+    this.restorer = new LinkRestorer(this, deps);
+    this.devices = new TunDevices({
+      netns: deps.fds.netns,
+      rtnl: deps.rtnl,
+      persistent: deps.keeper.persistent,
+      nextActor: (ifname) => deps.actors.make(ifname),
+      retire: (actor, fd) => this.#retire(actor, fd),
+    });
+  }
+
+  /** Makes the actors of the links that were taken up again, and ip_vti0 where it is missing. */
+  async start(): Promise<void> {
+    await Promise.all([...this.net.tunnels.values()].map((tunnel) => this.begin(tunnel)));
+    if (this.net.fallback === undefined) await this.makeFallback();
   }
 
   /** Makes ip_vti0, unless the system wants none or something else has its name. */
-  async start(): Promise<void> {
+  async makeFallback(): Promise<void> {
     if (!hasFallbackTunnels(this.#deps.fds.netns)) return;
     const made = vtiInitNet(this.net, this.devices);
     const added = made.ok ? await this.add(made.value) : made;
@@ -139,11 +151,12 @@ export class NetnsLinks {
   async add(tunnel: ControlTunnel): Promise<Result<void>> {
     const { actors, keeper, event } = this.#deps;
     const slot = keeper.allocate();
-    if (!slot.ok) {
+    if (slot.ok) this.#slots.set(tunnel.actor, slot.value);
+    const kept = slot.ok ? keeper.add(this.#kept(tunnel)) : slot;
+    if (!kept.ok) {
       vtiUnregister(this.net, tunnel, this.devices);
-      return slot;
+      return kept;
     }
-    this.#slots.set(tunnel.actor, slot.value);
     this.here.set(tunnel.ifindex, tunnel);
     try {
       await actors.spawnTunnel(tunnel.actor);
@@ -164,7 +177,34 @@ export class NetnsLinks {
     actors.tellNetns({ op: "tunnel-set", parm: parmOf(tunnel) });
     const letter: TunnelLetter = { op: "set", ...this.#viewOf(tunnel) };
     actors.tell(tunnel.actor, letter);
+    this.underlayOf(tunnel).#changed(tunnel);
     this.#deps.event("newlink", this.#info(tunnel));
+    await actors.settled();
+  }
+
+  /** Writes down what a tunnel is whose underlay this is. */
+  #changed(tunnel: ControlTunnel): void {
+    this.#deps.keeper.change(this.#kept(tunnel));
+    this.#deps.keeper.commit();
+  }
+
+  #kept(tunnel: ControlTunnel): Kept {
+    const home = tunnel.home === this.net.inode ? "" : this.homeOf(tunnel).#deps.name;
+    return keptLink(tunnel, this.#slots.get(tunnel.actor)!, home, this.linkNameOf(tunnel) ?? "");
+  }
+
+  /** A link of the store, whose device lives in `home`. */
+  resume(tunnel: ControlTunnel, slot: Slot, home: NetnsLinks): void {
+    this.#slots.set(tunnel.actor, slot);
+    this.net.tunnels.set(tunnel.actor, tunnel);
+    home.here.set(tunnel.ifindex, tunnel);
+  }
+
+  /** Makes the actor of a link that was taken up again. */
+  async begin(tunnel: ControlTunnel): Promise<void> {
+    const { actors } = this.#deps;
+    await actors.spawnTunnel(tunnel.actor);
+    actors.tellNetns({ op: "tunnel-set", parm: parmOf(tunnel) });
     await actors.settled();
   }
 
@@ -180,12 +220,14 @@ export class NetnsLinks {
 
   /** Takes a tunnel's actor away, then its descriptor, and with it the device. */
   #retire(actor: number, fd: number): void {
-    const { actors } = this.#deps;
+    const { actors, keeper } = this.#deps;
+    const slot = this.#slots.get(actor);
+    if (slot !== undefined) keeper.remove(slot);
+    keeper.commit();
     actors.tellNetns({ op: "tunnel-del", actor });
     actors.retire(actor, () => {
-      close(fd);
-      const slot = this.#slots.get(actor);
-      if (slot !== undefined) this.#deps.keeper.release(slot);
+      this.devices.close(fd);
+      if (slot !== undefined) keeper.release(slot);
       this.#slots.delete(actor);
     });
   }

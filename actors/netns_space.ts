@@ -21,6 +21,7 @@ import type { NetnsKeeper } from "./store/netns_keeper.ts";
 import type { GatewayEvent } from "./gateway.ts";
 import { type ActorInit, type GatewayLetter, parmOf, type UdpPort } from "./messages.ts";
 import { closeNetnsFds, type NetnsFds } from "./netns_fds.ts";
+import { restoreSpace } from "./restore_space.ts";
 import { NetnsLinks } from "./netns_links.ts";
 import type { Supervisor } from "./runtime/supervisor.ts";
 import { SpaceActors } from "./space_actors.ts";
@@ -48,6 +49,7 @@ export class NetnsSpace {
   readonly links: NetnsLinks;
   readonly xfrm: XfrmUser;
   readonly actors: SpaceActors;
+  readonly keeper: NetnsKeeper;
   readonly #deps: SpaceDeps;
   readonly #fds: NetnsFds;
   readonly #udp: UdpPort[] = [];
@@ -58,10 +60,11 @@ export class NetnsSpace {
     this.inode = inode;
     this.#deps = deps;
     this.#fds = fds;
-    const { keeper } = deps;
+    const keeper = this.keeper = deps.keeper;
     this.actors = new SpaceActors(deps.supervisor, inode, deps.nextActor);
-    const event = (kind: GatewayEvent["kind"], body: unknown) => deps.event(name, kind, body);
+    const event = this.event.bind(this);
     this.links = new NetnsLinks({
+      name,
       inode,
       fds,
       rtnl: new Rtnetlink(fds.control),
@@ -88,10 +91,16 @@ export class NetnsSpace {
     });
   }
 
-  /** Makes the namespace's own two actors and its fallback device. */
+  event(kind: GatewayEvent["kind"], body: unknown): void {
+    this.#deps.event(this.name, kind, body);
+  }
+
+  /** Takes up what the store has, makes the namespace's own two actors, then those of its links. */
   async start(): Promise<void> {
+    await restoreSpace(this, this.keeper, (line) => this.#log(line));
     await this.actors.start();
     await this.links.start();
+    this.keeper.commit();
   }
 
   /** Init record of one of the namespace's actors as things stand now, or null for an actor of another one. */
@@ -169,6 +178,7 @@ export class NetnsSpace {
     return result;
   }
 
+    this.keeper.commit();
   /** Opens the UDP socket that an encapsulated SA sends from and receives on. */
   async openUdpPort(port: number): Promise<Result<void>> {
     if (this.#udp.some((udp) => udp.port === port)) return ok(undefined);
@@ -192,11 +202,11 @@ export class NetnsSpace {
   }
 
   get #netnsMib(): MemoryAddress {
-    return this.#deps.keeper.mib.address;
+    return this.keeper.mib.address;
   }
 
   get #saTableMib(): MemoryAddress {
-    return this.#deps.keeper.mib.address + BigInt(MIB_BYTES);
+    return this.keeper.mib.address + BigInt(MIB_BYTES);
   }
 
   #checkTransform(spec: TransformSpec, proto: number): ReturnType<XfrmUserDeps["checkTransform"]> {
@@ -217,7 +227,13 @@ export class NetnsSpace {
     this.xfrm.flushStates({});
     for (const ptype of ["main", "sub"] as const) this.xfrm.flushPolicies(ptype);
     await this.actors.stop();
-    this.#deps.keeper.forget();
+    this.keeper.forget();
+    this.closeFds();
+  }
+
+  /** The namespace could not be started: what the store has of it stays, and so do its devices. */
+  async abandon(): Promise<void> {
+    await this.actors.stop();
     this.closeFds();
   }
 

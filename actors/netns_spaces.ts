@@ -91,12 +91,15 @@ export class NetnsSpaces {
     const space = new NetnsSpace(name, inode, fds, { ...this.#deps, keeper });
     this.#all.set(inode, space);
     try {
+      keeper.describe(inode, false);
       await space.start();
     } catch (error) {
-      await this.#end(space);
+      await space.abandon();
+      this.#all.delete(inode);
       throw error;
     }
     this.#served.set(inode, space);
+    await space.links.restorer.restoreMoved();
     this.#exits.watch();
     return space;
   }

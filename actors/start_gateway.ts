@@ -31,8 +31,9 @@ import type {
 import type { GatewayLetter } from "./messages.ts";
 import { namedNetns, nameOf } from "./netns_names.ts";
 import { NetnsSpaces, refused } from "./netns_spaces.ts";
-import type { Keepers } from "./store/netns_keeper.ts";
+import type { Keepers, StoredNetns } from "./store/netns_keeper.ts";
 import { ProcessKeepers } from "./store/process_keepers.ts";
+import { StateKeepers, type StateOptions } from "./store/state_keepers.ts";
 import { type Placement, type PlacementMode, resolvePlacement } from "./runtime/placement.ts";
 import { Supervisor, type WorkerChange, type WorkerFailure } from "./runtime/supervisor.ts";
 
@@ -43,6 +44,8 @@ export interface GatewayOptions {
   readonly log: (line: string) => void;
   /** The gateway can't go on; the process should end and be started anew. */
   readonly fatal: (reason: string) => void;
+  /** Directory for what outlives the process; absent: nothing does. */
+  readonly state?: StateOptions;
   /** Module of the workers; a test's own can make them fail. */
   readonly workerModule?: URL;
 }
@@ -67,16 +70,19 @@ export class UserSpaceGateway implements Gateway {
   readonly #placement: Placement;
   readonly #supervisor: Supervisor;
   readonly #spaces: NetnsSpaces;
-  readonly #keepers: Keepers = new ProcessKeepers();
+  readonly #keepers: Keepers;
+  readonly #log: (line: string) => void;
   readonly #events = new EventLog();
   readonly #started = performance.now();
   readonly #timer: ReturnType<typeof setInterval>;
   #lastActor = 0;
 
   constructor(options: GatewayOptions) {
+    this.#log = options.log;
     this.#backend = selectBackend(options.crypto);
     if (this.#backend.warning !== null) options.log(this.#backend.warning);
     this.#placement = resolvePlacement(options.placement, navigator.hardwareConcurrency);
+    this.#keepers = options.state ? new StateKeepers(options.state, options.log) : new ProcessKeepers();
     this.#supervisor = new Supervisor({
       module: options.workerModule ?? new URL("./worker_main.ts", import.meta.url),
       placement: this.#placement,
@@ -121,6 +127,26 @@ export class UserSpaceGateway implements Gateway {
 
   // ---- namespaces ----------------------------------------------------------------------------------------------
 
+  /** Serves again what the store has. To be called once, before anything else. */
+  async restore(): Promise<void> {
+    for (const stored of this.#keepers.namespaces()) await this.#restoreNetns(stored);
+  }
+
+  async #restoreNetns({ name, made, inode, things }: StoredNetns): Promise<void> {
+    if (name.startsWith("pid:") && !hasInode(name, inode)) {
+      this.#log(
+        `${name}: the process or its network namespace is another, ${things} things of it are forgotten`,
+      );
+      this.#keepers.forget(name);
+      return;
+    }
+    if (made && !listNetns().includes(name)) createNetns(name);
+    const served = await this.#spaces.serve(name);
+    if (served.ok) return;
+    if (things === 0) this.#keepers.forget(name);
+    else this.#log(`${name}: ${served.error.message}; ${things} things of it wait until it is served`);
+  }
+
   // deno-lint-ignore require-await
   async listNetns(): Promise<NetnsInfo[]> {
     const named = namedNetns();
@@ -151,13 +177,16 @@ export class UserSpaceGateway implements Gateway {
   }
 
   async newNetns(name: string): Promise<Result<NetnsInfo>> {
+    const made = !listNetns().includes(name);
     try {
-      if (!listNetns().includes(name)) createNetns(name);
+      if (made) createNetns(name);
     } catch (error) {
       return refused(error, name);
     }
     const space = await this.#spaces.serve(name);
-    return space.ok ? this.getNetns(name) : space;
+    if (!space.ok) return space;
+    if (made) space.value.keeper.describe(space.value.inode, true);
+    return this.getNetns(name);
   }
 
   async delNetns(name: string): Promise<Result<void>> {
@@ -165,6 +194,7 @@ export class UserSpaceGateway implements Gateway {
       const space = this.#spaces.get(netnsInode(name));
       if (space !== undefined) await this.#spaces.end(space);
       deleteNetns(name);
+      this.#keepers.forget(name);
       return ok(undefined);
     } catch (error) {
       return refused(error, name);
@@ -313,4 +343,12 @@ export class UserSpaceGateway implements Gateway {
 
 function describe(failure: WorkerFailure): string {
   return `Worker ${failure.slot} ${failure.reason}: ${failure.message}`;
+}
+
+function hasInode(ns: NetnsRef, inode: number | null): boolean {
+  try {
+    return netnsInode(ns) === inode;
+  } catch {
+    return false;
+  }
 }

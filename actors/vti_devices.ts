@@ -1,33 +1,47 @@
 /** The real devices behind the vti's: TUN devices of one namespace, made and changed by rtnetlink. */
-import { EBUSY, SyscallError } from "../ffi/errno.ts";
+import { EBADFD, EBUSY, EEXIST, SyscallError } from "../ffi/errno.ts";
 import { close } from "../ffi/io.ts";
 import type { Rtnetlink } from "../ffi/rtnetlink.ts";
 import { IFF_MULTICAST, IFF_NOARP, type Link } from "../ffi/rtnetlink_link.ts";
-import { ARPHRD_TUNNEL, openTun, setLinkType, setOffload, TUN_F_ALL } from "../ffi/tun.ts";
+import {
+  ARPHRD_TUNNEL,
+  openTun,
+  setLinkType,
+  setOffload,
+  setPersist,
+  type Tun,
+  TUN_F_ALL,
+} from "../ffi/tun.ts";
 import type { ControlTunnel } from "./control/ip_tunnel.ts";
 import { type Errno, fail, ok, type Result, STRERROR } from "./control/kernel_error.ts";
 import { type LiveLink, UNTOUCHED } from "./control/vti_fill_info.ts";
 import { TX_QUEUE_PACKETS, type VtiDevices } from "./control/vti_link_ops.ts";
 
+export interface TunDevicesOptions {
+  /** Descriptor of the namespace. */
+  readonly netns: number;
+  readonly rtnl: Rtnetlink;
+  /** Devices outlive the process. */
+  readonly persistent: boolean;
+  nextActor(ifname: string): number;
+  /** Has a device's descriptor closed by close() once its actor no longer uses it. */
+  retire(actor: number, fd: number): void;
+}
+
+export interface TunDevice {
+  readonly ifindex: number;
+  readonly actor: number;
+}
+
 export class TunDevices implements VtiDevices {
-  readonly #netns: number;
+  readonly #options: TunDevicesOptions;
   readonly #rtnl: Rtnetlink;
-  readonly #nextActor: (ifname: string) => number;
-  readonly #retire: (actor: number, fd: number) => void;
   /** Descriptor of each device that was made here, by actor. */
   readonly fds = new Map<number, number>();
 
-  /** `retire` closes a device's descriptor once its actor no longer uses it. */
-  constructor(
-    netns: number,
-    rtnl: Rtnetlink,
-    nextActor: (ifname: string) => number,
-    retire: (actor: number, fd: number) => void,
-  ) {
-    this.#netns = netns;
-    this.#rtnl = rtnl;
-    this.#nextActor = nextActor;
-    this.#retire = retire;
+  constructor(options: TunDevicesOptions) {
+    this.#options = options;
+    this.#rtnl = options.rtnl;
   }
 
   link(device: string | number): Link | null {
@@ -73,28 +87,56 @@ export class TunDevices implements VtiDevices {
     };
   }
 
-  /** ARPHRD_TUNNEL, so that every tool shows link/ipip; all offloads that the kernel offers. */
-  register(ifname: string): Result<{ readonly ifindex: number; readonly actor: number }> {
-    return attempt(`Cannot create link "${ifname}"`, () => {
-      const tun = openTun({ name: ifname, netns: this.#netns, vnetHdr: true });
-      try {
-        setLinkType(tun.fd, ARPHRD_TUNNEL);
-        setOffload(tun.fd, TUN_F_ALL);
-        this.#rtnl.setLink({ ifindex: tun.ifindex, multicast: false, txqlen: TX_QUEUE_PACKETS });
-      } catch (error) {
-        close(tun.fd);
-        throw error;
-      }
-      const actor = this.#nextActor(ifname);
-      this.fds.set(actor, tun.fd);
-      return { ifindex: tun.ifindex, actor };
+  /** Persistence last: what fails before takes the device away again. */
+  register(ifname: string): Result<TunDevice> {
+    return attempt(`Cannot create link "${ifname}"`, () => this.#make(ifname, this));
+  }
+
+  /** Takes over the device that an earlier process left in `home`, or makes it there anew. */
+  reopen(ifname: string, home: TunDevices): Result<TunDevice & { readonly isNew: boolean }> {
+    return attempt(`Cannot open link "${ifname}"`, () => {
+      const left = home.link(ifname);
+      if (left === null) return { ...this.#make(ifname, home), isNew: true };
+      const action = `Take over TUN device "${ifname}"`;
+      if (left.type !== ARPHRD_TUNNEL) throw new SyscallError(action, "a look at its type", EEXIST);
+      const tun = openTun({ name: ifname, netns: home.#options.netns, vnetHdr: true, attach: true });
+      return { ...this.#keep(tun, () => setOffload(tun.fd, TUN_F_ALL)), isNew: false };
     });
+  }
+
+  /** ARPHRD_TUNNEL, so that every tool shows link/ipip; all offloads that the kernel offers. */
+  #make(ifname: string, home: TunDevices): TunDevice {
+    const tun = openTun({ name: ifname, netns: home.#options.netns, vnetHdr: true });
+    return this.#keep(tun, () => {
+      setLinkType(tun.fd, ARPHRD_TUNNEL);
+      setOffload(tun.fd, TUN_F_ALL);
+      home.#rtnl.setLink({ ifindex: tun.ifindex, multicast: false, txqlen: TX_QUEUE_PACKETS });
+    });
+  }
+
+  #keep({ fd, ifindex, name }: Tun, dress: () => void): TunDevice {
+    try {
+      dress();
+      if (this.#options.persistent) setPersist(fd, true);
+    } catch (error) {
+      close(fd);
+      throw error;
+    }
+    const actor = this.#options.nextActor(name);
+    this.fds.set(actor, fd);
+    return { ifindex, actor };
   }
 
   unregister(tunnel: ControlTunnel): void {
     const fd = this.fds.get(tunnel.actor);
     this.fds.delete(tunnel.actor);
-    if (fd !== undefined) this.#retire(tunnel.actor, fd);
+    if (fd !== undefined) this.#options.retire(tunnel.actor, fd);
+  }
+
+  /** Closes a descriptor for good, and with it the device. */
+  close(fd: number): void {
+    if (this.#options.persistent) dropPersistence(fd);
+    close(fd);
   }
 
   setMtu(tunnel: ControlTunnel, mtu: number): Result<void> {
@@ -117,6 +159,15 @@ export class TunDevices implements VtiDevices {
       this.#rtnl.setLink({ ifindex: tunnel.ifindex, name: ifname });
       tunnel.ifname = ifname;
     });
+  }
+}
+
+/** The device then goes with its descriptor; it may be gone already. */
+function dropPersistence(fd: number): void {
+  try {
+    setPersist(fd, false);
+  } catch (error) {
+    if (!(error instanceof SyscallError && error.errno === EBADFD)) throw error;
   }
 }
 

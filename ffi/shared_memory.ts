@@ -98,6 +98,11 @@ export class MappedFile {
     this.#bytes = Math.max(this.#bytes, bytes);
   }
 
+  /** Takes the file's name away; the memory stays until close(). */
+  unlink(): void {
+    check(libc.unlink(cString(this.path)), `Remove ${this.path}`, "unlink");
+  }
+
   /** Ends the mapping and the lock; no view may be touched afterwards. */
   close(): void {
     unmap(this.address, this.#max);

@@ -50,8 +50,20 @@ export class CellMemory {
 
   /** Takes over what the file holds. False when that is not what the store left there during this boot. */
   resume(wanted: CellFileId): boolean {
+    return this.#header() === headerText(wanted) && this.#readSlots();
+  }
+
+  /** What the file holds of this boot, whatever beginning it is of; nothing is taken over. By identity, as save(). */
+  former(boot: string): Map<string, Uint8Array> {
+    const [id = ""] = /[0-9a-f]{32}/.exec(this.#header()) ?? [];
+    if (!this.resume({ id, boot })) return new Map();
+    return new Map(this.identities.map((identity) => [identity, this.save(identity)]));
+  }
+
+  #readSlots(): boolean {
     const file = this.#memory as MappedFile;
-    if (file.bytes < FILE_HEADER_BYTES || this.#header() !== headerText(wanted)) return false;
+    this.#free = [];
+    this.#used.clear();
     this.#slots = Math.floor((file.bytes - FILE_HEADER_BYTES) / SLOT_BYTES);
     for (let index = this.#slots - 1; index >= 0; index--) {
       const identity = new Uint8Array(this.#headerOf(index), 0, 16).toHex();
@@ -74,6 +86,7 @@ export class CellMemory {
   }
 
   #header(): string {
+    if ((this.#memory as MappedFile).bytes < FILE_HEADER_BYTES) return "";
     const bytes = new Uint8Array(memoryAt(this.#memory.address, FILE_HEADER_BYTES));
     return new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(0)));
   }
@@ -129,8 +142,8 @@ export class CellMemory {
     );
   }
 
-  restore(identity: string, saved: Uint8Array): Slot {
-    const slot = this.allocate(identity, saved[0] === FLAG_LOST);
+  restore(identity: string, saved: Uint8Array, lost: boolean = saved[0] === FLAG_LOST): Slot {
+    const slot = this.allocate(identity, lost);
     new Uint8Array(slot.memory).set(saved.subarray(SLOT_HEADER_BYTES - FLAGS_AT));
     return slot;
   }
@@ -142,7 +155,7 @@ export class CellMemory {
 
   /** Takes the file away, whose contents are kept elsewhere, or for nothing. */
   remove(): void {
-    if (this.#memory instanceof MappedFile) Deno.removeSync(this.#memory.path);
+    if (this.#memory instanceof MappedFile) this.#memory.unlink();
   }
 
   #slot(index: number, identity: string): Slot {

@@ -3,10 +3,16 @@ import { SyscallError } from "../../ffi/errno.ts";
 import type { Kept, Slot } from "../control/keeper.ts";
 import { fail, ok, type Result } from "../control/kernel_error.ts";
 import { CellMemory } from "./cell_memory.ts";
-import type { Keepers, NetnsKeeper } from "./netns_keeper.ts";
+import type { Keepers, NetnsKeeper, StoredNetns, StoredThing } from "./netns_keeper.ts";
 
 export class ProcessKeepers implements Keepers {
   readonly #memory = new CellMemory();
+
+  namespaces(): StoredNetns[] {
+    return [];
+  }
+
+  forget(_netns: string): void {}
 
   of(_netns: string): NetnsKeeper {
     return new ProcessKeeper(this.#memory);
@@ -24,12 +30,23 @@ export class ProcessKeepers implements Keepers {
 
 class ProcessKeeper implements NetnsKeeper {
   readonly mib: Slot;
+  readonly persistent = false;
   readonly #memory: CellMemory;
 
   constructor(memory: CellMemory) {
     this.#memory = memory;
     this.mib = memory.allocate();
   }
+
+  describe(): void {}
+
+  stored(): StoredThing[] {
+    return [];
+  }
+
+  drop(_slot: Slot): void {}
+
+  commit(): void {}
 
   allocate(): Result<Slot> {
     return allocateIn(this.#memory);

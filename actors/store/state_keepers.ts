@@ -1,0 +1,376 @@
+/**
+ * Keepers with a state directory. Objects and bounds are in its database; counters, windows and leases in a file of
+ * cells that is kept in memory and so outlives the process, but not the boot.
+ *
+ * At the start, the cells of each object are
+ *   1. what the file of cells has, when it is of this boot and the store knows it: exact, whatever ended the process;
+ *   2. else what the store saved at a clean end: exact;
+ *   3. else lost. Counters begin at the last copy. Sequence numbers go on at the bound on disk. A replay window is not
+ *      known, and the SA takes nothing any more.
+ */
+import { ENOENT, SyscallError } from "../../ffi/errno.ts";
+import { readProcFile } from "../../ffi/proc_file.ts";
+import { viewXfrmCells } from "../../datapath/xfrm/xfrm_cells.ts";
+import type { Slot } from "../control/keeper.ts";
+import { CellMemory, newIdentity } from "./cell_memory.ts";
+import { type Contents, Database, type ObjectRow } from "./database.ts";
+import { Grants, resumeAtBound } from "./grants.ts";
+import type { Keepers, NetnsKeeper, StoredNetns, StoredThing } from "./netns_keeper.ts";
+import { proveKey } from "./prove_key.ts";
+import { seal, unseal } from "./seal.ts";
+import { StateKeeper } from "./state_keeper.ts";
+
+export interface StateOptions {
+  readonly dir: string;
+  /** SEAL_KEY_BYTES that SA keys are sealed with; null leaves them readable for who reads the file. */
+  readonly key: Uint8Array | null;
+}
+
+const DIR_MODE = 0o700;
+const BOOT_ID = "/proc/sys/kernel/random/boot_id";
+
+/** What is the host's: tests have others. */
+export interface Host {
+  /** Files here are memory, and a write to them waits for no disk. */
+  readonly memoryDir: string;
+  /** Known only while the host runs without interruption. */
+  readonly boot: string;
+}
+
+/** Time between two looks at the leases that are left, milliseconds. */
+const GRANT_TICK_MS = 200;
+/** Time between two copies of the counters to the disk. */
+const COPY_MS = 60_000;
+/** Time between two lines that say the same. */
+const REPEAT_MS = 60_000;
+
+interface NetnsBody {
+  readonly made: boolean;
+  readonly inode: number;
+  /** An inode means nothing to another boot. */
+  readonly boot: string;
+}
+
+export class StateKeepers implements Keepers {
+  readonly #dir: string;
+  readonly #key: Uint8Array | null;
+  readonly #log: (line: string) => void;
+  readonly #db: Database;
+  readonly #host: Host;
+  readonly #memory: CellMemory;
+  readonly #grants = new Grants();
+  /** What was there at the start and has not been taken up yet, by namespace. */
+  readonly #stored = new Map<string, Map<string, StoredThing>>();
+  readonly #namespaces = new Map<string, StoredThing>();
+  /** Identities of the objects that the store has, or is to have, with their namespaces. */
+  readonly #known = new Map<string, string>();
+  /** What is to be written. */
+  readonly #objects = new Map<string, ObjectRow | null>();
+  /** Last copy of the counters on disk. */
+  #copies = new Map<string, Uint8Array>();
+  readonly #timers: ReturnType<typeof setInterval>[];
+  #failing = false;
+  #saidAt = -Infinity;
+  #warnedUnsealed = false;
+
+  /** Throws an Error with the remedy when the directory, its contents or the key can't be used. */
+  constructor({ dir, key }: StateOptions, log: (line: string) => void, host: Host = thisHost()) {
+    this.#dir = dir;
+    this.#key = key;
+    this.#log = log;
+    this.#host = host;
+    this.#db = openDatabase(dir);
+    try {
+      this.#memory = openCells(this.#db, dir, host.memoryDir);
+      try {
+        this.#resume();
+      } catch (error) {
+        this.#memory.close();
+        throw error;
+      }
+    } catch (error) {
+      this.#db.close();
+      throw error;
+    }
+    this.#timers = [setInterval(() => this.#tick(), GRANT_TICK_MS), setInterval(() => this.#copy(), COPY_MS)];
+    this.#timers.forEach(Deno.unrefTimer);
+  }
+
+  // ---- the start -------------------------------------------------------------------------------------------------
+
+  /**
+   * 1. Prove the key, before anything is changed.
+   * 2. Find or make the cells of every object.
+   * 3. Write which file of cells counts from now on, and that the end was not clean. Twice, so that it is known even
+   *    when the disk loses its last write; a stale "clean" would repeat numbers.
+   */
+  #resume(): void {
+    const { boot } = this.#host;
+    if (proveKey(this.#db, this.#key, this.#dir)) this.#warnUnsealed();
+    const contents = this.#db.read();
+    for (const what of contents.damaged) {
+      this.#log(`State in ${this.#dir}: row ${what} is damaged and not used`);
+    }
+    const id = this.#db.meta("cells") ?? "";
+    const clean = this.#db.meta("clean") === "1";
+    const live = this.#memory.resume({ id, boot });
+    const next = live ? id : newIdentity();
+    // Cells of another beginning: the store is a copy of an earlier time, or those cells are. Neither is exact.
+    const former = live ? new Map() : this.#memory.former(boot);
+    if (!live) this.#memory.reset({ id: next, boot });
+    for (const row of contents.objects) {
+      this.#resumeObject(row, contents, clean && former.size === 0, former.get(row.identity));
+    }
+    for (const identity of this.#memory.identities) {
+      if (!this.#known.has(identity)) this.#memory.release(identity);
+    }
+    this.#copies = new Map(contents.cells);
+    const mustWrite = !live || clean;
+    for (let writes = 0; writes < 2; writes++) {
+      const error = this.#write({ meta: { cells: next, clean: "0", written: newIdentity() } });
+      if (error !== null && mustWrite) throw new Error(`Write state in ${this.#dir}: ${error.message}`);
+    }
+  }
+
+  #resumeObject(row: ObjectRow, { grants, cells }: Contents, clean: boolean, former?: Uint8Array): void {
+    const { identity, netns, kind } = row;
+    const secret = unseal(row.sealed, identity, this.#key);
+    const bound = kind === "state" ? grants.get(identity) : 0;
+    if (secret === null || bound === undefined) {
+      const lacks = secret === null ? "keys that can be opened" : "bound of its sequence numbers";
+      this.#log(`State in ${this.#dir}: an SA of ${netns} is without ${lacks} and not used: ${row.body}`);
+      return;
+    }
+    const saved = cells.get(identity);
+    const exact = this.#memory.find(identity) ??
+      (clean && saved ? this.#memory.restore(identity, saved) : null);
+    const slot = exact ?? this.#begin(identity, kind, bound, former ?? saved);
+    if (kind === "state") this.#grants.resume(identity, viewXfrmCells(slot.memory), bound);
+    const thing: StoredThing = { slot, kind, body: JSON.parse(row.body), secret };
+    this.#known.set(identity, netns);
+    if (kind === "netns") this.#namespaces.set(netns, thing);
+    else this.#storedOf(netns).set(identity, thing);
+  }
+
+  /** Cells in place of those that are lost. */
+  #begin(identity: string, kind: ObjectRow["kind"], bound: number, copy: Uint8Array | undefined): Slot {
+    const lost = kind === "state";
+    const slot = copy === undefined
+      ? this.#memory.allocate(identity, lost)
+      : this.#memory.restore(identity, copy, lost);
+    if (lost) resumeAtBound(viewXfrmCells(slot.memory), bound);
+    return slot;
+  }
+
+  #storedOf(netns: string): Map<string, StoredThing> {
+    let things = this.#stored.get(netns);
+    if (things === undefined) this.#stored.set(netns, things = new Map());
+    return things;
+  }
+
+  #warnUnsealed(): void {
+    if (this.#warnedUnsealed) return;
+    this.#warnedUnsealed = true;
+    this.#log(
+      `Keys of SAs lie unsealed in ${this.#dir} (mode 0600): give a key to seal them with, see --help`,
+    );
+  }
+
+  // ---- what is kept ----------------------------------------------------------------------------------------------
+
+  namespaces(): StoredNetns[] {
+    return [...new Set([...this.#namespaces.keys(), ...this.#stored.keys()])].map((name) => {
+      const { made, inode, boot } = this.#netnsBody(name);
+      const things = [...this.#stored.get(name)?.values() ?? []].filter((thing) => !isFallback(thing)).length;
+      return { name, made, inode: boot === this.#host.boot ? inode : null, things };
+    });
+  }
+
+  #netnsBody(name: string): NetnsBody {
+    return this.#namespaces.get(name)?.body as NetnsBody | undefined ?? { made: false, inode: 0, boot: "" };
+  }
+
+  describe(netns: string, slot: Slot, inode: number, made: boolean): void {
+    const body: NetnsBody = { made: made || this.#netnsBody(netns).made, inode, boot: this.#host.boot };
+    const thing: StoredThing = { kind: "netns", slot, body, secret: new Uint8Array() };
+    this.#namespaces.set(netns, thing);
+    this.put(netns, thing);
+    this.commit();
+  }
+
+  /** Nobody may use what it has, nor the namespace's own counters. */
+  forget(netns: string): void {
+    for (const [identity, where] of this.#known) if (where === netns) this.drop(identity);
+    this.#stored.delete(netns);
+    this.#namespaces.delete(netns);
+    this.commit();
+  }
+
+  of(netns: string): NetnsKeeper {
+    return new StateKeeper(this, netns, this.#namespaces.get(netns) ?? null);
+  }
+
+  take(netns: string): StoredThing[] {
+    const things = [...this.#stored.get(netns)?.values() ?? []];
+    this.#stored.delete(netns);
+    return things;
+  }
+
+  get memory(): CellMemory {
+    return this.#memory;
+  }
+
+  put(netns: string, { slot, kind, body, secret }: StoredThing): void {
+    const { identity } = slot;
+    if (kind === "state" && this.#key === null) this.#warnUnsealed();
+    const sealed = secret.length === 0 ? new Uint8Array() : seal(secret, identity, this.#key);
+    secret.fill(0);
+    this.#known.set(identity, netns);
+    this.#objects.set(identity, { identity, netns, kind, body: JSON.stringify(body), sealed });
+  }
+
+  /** Something new. On disk when this returns null, with a bound when it is an SA; else it is not there at all. */
+  add(netns: string, thing: StoredThing): Error | null {
+    const { kind, slot: { identity, memory } } = thing;
+    this.put(netns, thing);
+    const grants = new Map<string, number>();
+    if (kind === "state") grants.set(identity, this.#grants.add(identity, viewXfrmCells(memory)));
+    const error = this.#write({ grants });
+    if (error === null) {
+      if (kind === "state") this.#grants.added(identity);
+      return null;
+    }
+    this.#objects.delete(identity);
+    this.#known.delete(identity);
+    this.#grants.remove(identity);
+    return error;
+  }
+
+  remove(identity: string): void {
+    this.#grants.remove(identity);
+    this.#copies.delete(identity);
+    this.#known.delete(identity);
+    this.#objects.set(identity, null);
+  }
+
+  /** Something that nobody uses. */
+  drop(identity: string): void {
+    this.remove(identity);
+    this.#memory.release(identity);
+  }
+
+  /** Writes what is to be written. What can't be now is tried again with the next tick. */
+  commit(): void {
+    if (this.#objects.size > 0) this.#write({});
+  }
+
+  /** One transaction with all there is to write. Null, or why not. */
+  #write(
+    more: {
+      grants?: ReadonlyMap<string, number>;
+      meta?: Record<string, string>;
+      cells?: Map<string, Uint8Array>;
+    },
+  ) {
+    const grants = new Map([...this.#grants.wanted(), ...more.grants ?? []]);
+    const changes = { ...more, objects: new Map(this.#objects), grants };
+    try {
+      this.#db.write(changes);
+    } catch (error) {
+      this.#failed(error as Error);
+      return error as Error;
+    }
+    for (const identity of changes.objects.keys()) this.#objects.delete(identity);
+    more.grants?.forEach((_, identity) => grants.delete(identity));
+    this.#grants.written(grants);
+    if (this.#failing) this.#log(`State in ${this.#dir} is written again`);
+    this.#failing = false;
+    return null;
+  }
+
+  #failed(error: Error): void {
+    const now = performance.now();
+    if (this.#failing && now - this.#saidAt < REPEAT_MS) return;
+    this.#failing = true;
+    this.#saidAt = now;
+    this.#log(
+      `Write state in ${this.#dir}: ${error.message}; changes are not kept, and SAs end when their sequence numbers ` +
+        "that are on disk are used up",
+    );
+  }
+
+  #tick(): void {
+    this.#grants.renew(() => this.#write({ meta: { written: newIdentity() } }) === null);
+    this.commit();
+  }
+
+  /** Copies of the cells that have changed since the last copy. */
+  #changedCells(): Map<string, Uint8Array> {
+    const cells = new Map<string, Uint8Array>();
+    for (const identity of this.#known.keys()) {
+      const saved = this.#memory.save(identity);
+      const before = this.#copies.get(identity);
+      if (before === undefined || !equal(before, saved)) cells.set(identity, saved);
+    }
+    return cells;
+  }
+
+  #copy(): void {
+    const cells = this.#changedCells();
+    if (cells.size === 0 || this.#write({ cells }) !== null) return;
+    cells.forEach((saved, identity) => this.#copies.set(identity, saved));
+  }
+
+  // ---- the end ---------------------------------------------------------------------------------------------------
+
+  taint(): void {
+    this.#memory.taint();
+  }
+
+  close(orderly: boolean): void {
+    this.#timers.forEach(clearInterval);
+    // A thread that may run on may still change a window; the file of cells then has the last word.
+    if (orderly && this.#write({ cells: this.#changedCells(), meta: { clean: "1" } }) === null) {
+      this.#memory.remove();
+    } else this.commit();
+    this.#db.close();
+    if (orderly) this.#memory.close();
+  }
+}
+
+/** ip_vti0, which is in every namespace that is served. */
+function isFallback({ body }: StoredThing): boolean {
+  return (body as { isFallback?: boolean }).isFallback === true;
+}
+
+function thisHost(): Host {
+  return { memoryDir: "/dev/shm", boot: readProcFile(BOOT_ID).trim() };
+}
+
+function openDatabase(dir: string): Database {
+  const path = `${dir}/state.db`;
+  try {
+    Deno.mkdirSync(dir, { recursive: true, mode: DIR_MODE });
+    return new Database(path);
+  } catch (error) {
+    const { message } = error as Error;
+    const what = message === "database is locked" ? "another vti-gateway uses it" : message;
+    throw new Error(`Open the state in ${path}: ${what}`, { cause: error });
+  }
+}
+
+/** The store's file of cells: in memory, or beside the store on a host without such a place. */
+function openCells(db: Database, dir: string, memoryDir: string): CellMemory {
+  let store = db.meta("store");
+  if (store === undefined) db.write({ meta: { store: store = newIdentity() } });
+  try {
+    return new CellMemory(`${memoryDir}/vti-gateway-${store}`);
+  } catch (error) {
+    if (!(error instanceof SyscallError && error.errno === ENOENT)) throw error;
+    return new CellMemory(`${dir}/cells`);
+  }
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
