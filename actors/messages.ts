@@ -36,6 +36,13 @@ export interface NetnsInit {
   readonly espFd: number;
   /** Raw socket that sends whole packets. */
   readonly sendFd: number;
+  /** Packet socket that sends past the kernel's IP layer; rtnetlink and nftables sockets that say when it may. */
+  readonly packetFd: number;
+  readonly hopsFd: number;
+  /** -1 where the kernel has no nftables. */
+  readonly nftablesFd: number;
+  /** The namespace itself. */
+  readonly netnsFd: number;
   /** rtnetlink socket that is told of links and routes. */
   readonly monitorFd: number;
   readonly udpPorts: readonly UdpPort[];

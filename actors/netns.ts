@@ -18,7 +18,10 @@ import {
 import { DROP_MIB, DropReason } from "../datapath/drop_reason.ts";
 import { IpTunnelTable } from "../datapath/tunnel/ip_tunnel_lookup.ts";
 import { EPOLLIN } from "../ffi/epoll.ts";
-import { MmsgReceiver, MmsgSender } from "../ffi/raw_socket.ts";
+import { PacketFilters } from "../ffi/netfilter.ts";
+import { NextHopLookup } from "../ffi/next_hop.ts";
+import { PacketSender } from "../ffi/packet_socket.ts";
+import { MmsgReceiver, MmsgSender, udpPortsOf } from "../ffi/raw_socket.ts";
 import { RtnetlinkMonitor } from "../ffi/rtnetlink_monitor.ts";
 import type { SlabReceiver } from "../ffi/slab_receiver.ts";
 import { UdpReceiver, UdpSender } from "../ffi/udp_socket.ts";
@@ -31,6 +34,7 @@ import {
   type UdpPort,
 } from "./messages.ts";
 import { batchMaker } from "./new_batch.ts";
+import { NextHops } from "./next_hops.ts";
 import { PacketRate } from "./packet_rate.ts";
 import {
   type ActorId,
@@ -49,12 +53,6 @@ const BATCHES_PER_TURN = 4;
 const LIKELY_EMPTY = 32;
 const MONITOR_TOKEN = -1;
 
-interface UdpSocket {
-  readonly port: number;
-  readonly fd: number;
-  readonly sender: UdpSender;
-}
-
 export class NetnsActor implements Behaviour<Batch> {
   readonly #context: Context<Batch>;
   readonly #init: NetnsInit;
@@ -64,7 +62,10 @@ export class NetnsActor implements Behaviour<Batch> {
   readonly #raw: MmsgSender;
   /** Receivers by descriptor, which is also the token they are watched with. */
   readonly #receivers = new Map<number, SlabReceiver>();
-  readonly #udp: UdpSocket[] = [];
+  readonly #udp: UdpSender[] = [];
+  readonly #udpPorts = udpPortsOf([]);
+  readonly #packet: PacketSender;
+  readonly #nextHops: NextHops;
   readonly #rate = new PacketRate();
 
   constructor(context: Context<Batch>, init: NetnsInit) {
@@ -73,6 +74,11 @@ export class NetnsActor implements Behaviour<Batch> {
     this.#pool = context.pool(SLABS, batchMaker(context.self), (batch) => this.#lost(batch));
     for (const parm of init.tunnels) this.#tunnels.set(parm);
     this.#raw = new MmsgSender(init.sendFd);
+    this.#packet = new PacketSender(init.packetFd);
+    this.#nextHops = new NextHops(
+      new NextHopLookup(init.hopsFd),
+      new PacketFilters(init.netnsFd, init.nftablesFd),
+    );
     this.#listen(new MmsgReceiver(init.espFd));
     for (const port of init.udpPorts) this.#openUdp(port);
     this.#monitor = new RtnetlinkMonitor(init.monitorFd);
@@ -169,12 +175,12 @@ export class NetnsActor implements Behaviour<Batch> {
 
   /** Sends what was not refused, each packet by the socket that fits it, and lets the batch go home. */
   #send(batch: Batch): void {
-    let port = 0;
-    for (const udp of this.#udp) {
-      port = udp.port;
-      this.#refuseFrom(batch, udp.sender.send(batch, 0));
-    }
-    this.#refuseFrom(batch, this.#raw.send(batch, 0, port));
+    for (const sender of this.#udp) this.#refuseFrom(batch, sender.send(batch, 0));
+    const hop = this.#nextHops.find(batch, this.#udpPorts, this.#context.now());
+    this.#refuseFrom(
+      batch,
+      hop === null ? this.#raw.send(batch, 0, this.#udpPorts) : this.#packet.send(batch, hop, this.#udpPorts),
+    );
     batch.i32[TO] = batch.i32[OWNER];
     batch.i32[KIND] = BatchKind.done;
     this.#context.sendParcel(batch);
@@ -194,12 +200,17 @@ export class NetnsActor implements Behaviour<Batch> {
   }
 
   #openUdp({ port, fd }: UdpPort): void {
-    this.#udp.push({ port, fd, sender: new UdpSender(fd, port) });
+    this.#udp.push(new UdpSender(fd, port));
+    this.#udpPorts[port] = 1;
     this.#listen(new UdpReceiver(fd, port));
   }
 
-  /** What changed in the namespace's links goes to the gateway, what changed in its routes to the SA table. */
+  /**
+   * What changed in the namespace's links goes to the gateway, what changed in its routes to the SA table. Any change,
+   * one of neighbours too, ends what is known of next hops.
+   */
   #readMonitor(): void {
+    this.#nextHops.clear();
     const routes: SaTableLetter = { op: "routes-changed" };
     this.#monitor.read({
       link: (link) => {

@@ -2,6 +2,8 @@
 import { openIcmp6Socket, openIcmpSocket } from "../ffi/icmp_socket.ts";
 import { close } from "../ffi/io.ts";
 import { withNetns } from "../ffi/netns.ts";
+import { openNftables } from "../ffi/netfilter.ts";
+import { openPacketSendSocket } from "../ffi/packet_socket.ts";
 import { openRawSocket } from "../ffi/raw_socket.ts";
 import { openRtnetlink } from "../ffi/rtnetlink.ts";
 import { openRtnetlinkMonitor } from "../ffi/rtnetlink_monitor.ts";
@@ -21,6 +23,11 @@ export interface NetnsFds {
   readonly monitor: number;
   readonly esp: number;
   readonly send: number;
+  /** Packet socket that sends, and rtnetlink for its next hops. */
+  readonly packet: number;
+  readonly hops: number;
+  /** nftables, -1 where the kernel has none. */
+  readonly nftables: number;
   readonly icmp: number;
   readonly icmp6: number;
 }
@@ -40,15 +47,22 @@ export function openNetnsFds(netns: number): NetnsFds {
       monitor: keep(openRtnetlinkMonitor()),
       esp: keep(openRawSocket(IPPROTO_ESP)),
       send: keep(openRawSocket(SEND_ONLY)),
+      packet: keep(openPacketSendSocket()),
+      hops: keep(openRtnetlink()),
+      nftables: keep(openNftables()),
       icmp: keep(openIcmpSocket()),
       icmp6: keep(openIcmp6Socket()),
     }));
   } catch (error) {
-    opened.forEach(close);
+    closeAll(opened);
     throw error;
   }
 }
 
 export function closeNetnsFds(fds: NetnsFds): void {
-  Object.values(fds).forEach(close);
+  closeAll(Object.values(fds));
+}
+
+function closeAll(fds: readonly number[]): void {
+  for (const fd of fds) if (fd >= 0) close(fd);
 }

@@ -111,6 +111,10 @@ export class NetnsSpace {
         saTable: this.actors.saTable,
         espFd: this.#fds.esp,
         sendFd: this.#fds.send,
+        packetFd: this.#fds.packet,
+        hopsFd: this.#fds.hops,
+        nftablesFd: this.#fds.nftables,
+        netnsFd: this.#fds.netns,
         monitorFd: this.#fds.monitor,
         udpPorts: this.#udp,
         tunnels: [...this.links.net.tunnels.values()].map(parmOf),
@@ -174,11 +178,11 @@ export class NetnsSpace {
   /** Runs an operation on SAD or SPD and waits until the packet path has it. */
   async xfrmChange<T>(change: (xfrm: XfrmUser) => Result<T>): Promise<Result<T>> {
     const result = change(this.xfrm);
+    this.keeper.commit();
     await this.actors.settled();
     return result;
   }
 
-    this.keeper.commit();
   /** Opens the UDP socket that an encapsulated SA sends from and receives on. */
   async openUdpPort(port: number): Promise<Result<void>> {
     if (this.#udp.some((udp) => udp.port === port)) return ok(undefined);

@@ -16,9 +16,16 @@ import {
   REASON,
 } from "../datapath/batch.ts";
 import { EMSGSIZE } from "./errno.ts";
-import { IP_PKTINFO, IPPROTO_IP, MESSAGES, MmsgTable, PKTINFO_CMSG_BYTES, PKTINFO_SPEC_DST } from "./mmsg.ts";
+import { IP_PKTINFO, IPPROTO_IP, MESSAGES, PKTINFO_CMSG_BYTES, PKTINFO_SPEC_DST } from "./mmsg.ts";
 import { refusePackets, SlabSender } from "./slab_sender.ts";
-import { IN_PKTINFO_BYTES, type NativeTable, nativeTable, SIN_ADDR, swap32 } from "./struct_layout.ts";
+import {
+  IN_PKTINFO_BYTES,
+  type NativeTable,
+  nativeTable,
+  SIN_ADDR,
+  SOCKADDR_IN_BYTES,
+  swap32,
+} from "./struct_layout.ts";
 
 const HEADER_BYTES = 20;
 const HEADER_STRIDE = 32;
@@ -35,7 +42,7 @@ export class FragmentSender extends SlabSender {
 
   /** `fd` is a raw socket with IP_HDRINCL. */
   constructor(fd: number) {
-    super(fd, { iovecs: 2, name: true, control: PKTINFO_CMSG_BYTES });
+    super(fd, { iovecs: 2, name: SOCKADDR_IN_BYTES, control: PKTINFO_CMSG_BYTES });
     this.table.setControlHeader(0, IPPROTO_IP, IP_PKTINFO, IN_PKTINFO_BYTES);
     for (let m = 0; m < MESSAGES; m++) {
       this.table.setIovecBase(m, 0, this.#headers.lo, this.#headers.hi, m * HEADER_STRIDE);
@@ -95,10 +102,10 @@ export class FragmentSender extends SlabSender {
   }
 
   #writeMessage(batch: Batch, m: number, i: number, offset: number, span: number): void {
-    const { i32, name, control, controlWords } = this.table;
+    const { i32, name, nameWords, control, controlWords } = this.table;
     this.table.setIovecBase(m, 1, batch.i32[ADDRESS_LO], batch.i32[ADDRESS_HI], offset);
     this.table.setIovecLength(m, 1, span);
-    i32[name + m * MmsgTable.NAME_WORDS + (SIN_ADDR >> 2)] = swap32(batch.i32[OUTER_DST + i]);
+    i32[name + m * nameWords + (SIN_ADDR >> 2)] = swap32(batch.i32[OUTER_DST + i]);
     i32[control + m * controlWords + PKTINFO_SPEC_DST] = swap32(batch.i32[OUTER_SRC + i]);
     this.first[m] = this.last[m] = i;
   }

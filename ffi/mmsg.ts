@@ -16,6 +16,7 @@ import {
   type NativeTable,
   nativeTable,
   SOCKADDR_IN_BYTES,
+  type SOCKADDR_LL_BYTES,
   storeAddress,
 } from "./struct_layout.ts";
 
@@ -28,6 +29,7 @@ const IOVEC_WORDS = IOVEC_BYTES >> 2;
 export const MSG_DONTWAIT = 0x40;
 
 export const AF_INET = 2;
+export const AF_PACKET = 17;
 export const IPPROTO_IP = 0;
 export const IP_TOS = 1;
 export const IP_PKTINFO = 8;
@@ -42,8 +44,8 @@ export const PKTINFO_SPEC_DST = (CMSGHDR_BYTES + 4) >> 2;
 /** What each message of a table has. */
 export interface MmsgLayout {
   readonly iovecs: number;
-  /** With a sockaddr_in. */
-  readonly name: boolean;
+  /** Address of each: bytes of a sockaddr_in or a sockaddr_ll, 0 none. */
+  readonly name: 0 | typeof SOCKADDR_IN_BYTES | typeof SOCKADDR_LL_BYTES;
   /** Bytes of control data, a multiple of 8, 0 none. */
   readonly control: number;
 }
@@ -53,13 +55,13 @@ export class MmsgTable {
   readonly i32: Int32Array<ArrayBuffer>;
   /** Pointer to header m, for a call that starts there. */
   readonly pointers: readonly Deno.PointerObject[];
-  /** Words from one message's header, and one message's sockaddr_in, to the next. */
+  /** Words from one message's header to the next. */
   static readonly HEADER_WORDS = MMSGHDR_BYTES >> 2;
-  static readonly NAME_WORDS = SOCKADDR_IN_BYTES >> 2;
-  /** Word of message 0's first iovec, sockaddr_in and control data; and the words from one message's to the next. */
+  /** Word of message 0's first iovec, address and control data; and the words from one message's to the next. */
   readonly iov: number;
   readonly iovWords: number;
   readonly name: number;
+  readonly nameWords: number;
   readonly control: number;
   readonly controlWords: number;
   readonly #table: NativeTable;
@@ -67,13 +69,14 @@ export class MmsgTable {
   constructor(layout: MmsgLayout) {
     const iov = MESSAGES * MMSGHDR_BYTES;
     const name = iov + MESSAGES * layout.iovecs * IOVEC_BYTES;
-    const control = name + MESSAGES * SOCKADDR_IN_BYTES;
+    const control = name + MESSAGES * align8(layout.name);
     const table = nativeTable(control + MESSAGES * layout.control);
     this.#table = table;
     this.i32 = table.i32;
     this.iov = iov >> 2;
     this.iovWords = (layout.iovecs * IOVEC_BYTES) >> 2;
     this.name = name >> 2;
+    this.nameWords = align8(layout.name) >> 2;
     this.control = control >> 2;
     this.controlWords = layout.control >> 2;
     const base = Deno.UnsafePointer.value(table.pointer);
@@ -87,10 +90,10 @@ export class MmsgTable {
         storeAddress(table.i32, (header + at) >> 2, table.lo, table.hi, offset);
       store(MSG_IOV, iov + m * layout.iovecs * IOVEC_BYTES);
       table.i32[(header + MSG_IOVLEN) >> 2] = layout.iovecs;
-      if (layout.name) {
-        store(MSG_NAME, name + m * SOCKADDR_IN_BYTES);
-        table.i32[(header + MSG_NAMELEN) >> 2] = SOCKADDR_IN_BYTES;
-        table.i32[(name >> 2) + m * MmsgTable.NAME_WORDS] = AF_INET;
+      if (layout.name > 0) {
+        store(MSG_NAME, name + m * align8(layout.name));
+        table.i32[(header + MSG_NAMELEN) >> 2] = layout.name;
+        table.i32[(name >> 2) + m * this.nameWords] = layout.name === SOCKADDR_IN_BYTES ? AF_INET : AF_PACKET;
       }
       if (layout.control > 0) {
         store(MSG_CONTROL, control + m * layout.control);

@@ -32,12 +32,12 @@ const RECEIVE_BYTES = 65536;
 const MAX_DUMPS = 8;
 
 /**
- * Opens an rtnetlink socket in the calling thread's namespace, member of the multicast `groups` (bits), with the
- * `flags` of socket(2). Throws SyscallError.
+ * Opens a netlink socket in the calling thread's namespace, of rtnetlink unless told, member of the multicast `groups`
+ * (bits), with the `flags` of socket(2). Throws SyscallError.
  */
-export function openNetlink(groups = 0, flags = 0): number {
-  const action = "Open an rtnetlink socket";
-  const fd = check(libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, NETLINK_ROUTE), action, "socket");
+export function openNetlink(groups = 0, flags = 0, protocol = NETLINK_ROUTE): number {
+  const action = "Open a netlink socket";
+  const fd = check(libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, protocol), action, "socket");
   try {
     setSocketOption(fd, SOL_NETLINK, NETLINK_CAP_ACK, 1, "NETLINK_CAP_ACK");
     setSocketOption(fd, SOL_NETLINK, NETLINK_EXT_ACK, 1, "NETLINK_EXT_ACK");

@@ -23,18 +23,10 @@ import { check, EPERM } from "./errno.ts";
 import { FragmentSender } from "./fragment_sender.ts";
 import { close, setSocketOption } from "./io.ts";
 import { libc } from "./libc.ts";
-import {
-  AF_INET,
-  IP_PKTINFO,
-  IPPROTO_IP,
-  MESSAGES,
-  MmsgTable,
-  PKTINFO_CMSG_BYTES,
-  PKTINFO_SPEC_DST,
-} from "./mmsg.ts";
+import { AF_INET, IP_PKTINFO, IPPROTO_IP, MESSAGES, PKTINFO_CMSG_BYTES, PKTINFO_SPEC_DST } from "./mmsg.ts";
 import { SlabReceiver } from "./slab_receiver.ts";
 import { SlabSender } from "./slab_sender.ts";
-import { IN_PKTINFO_BYTES, SIN_ADDR, swap32 } from "./struct_layout.ts";
+import { IN_PKTINFO_BYTES, SIN_ADDR, SOCKADDR_IN_BYTES, swap32 } from "./struct_layout.ts";
 
 const SOCK_RAW = 3;
 export const SOCK_NONBLOCK = 0o4000;
@@ -97,7 +89,7 @@ const IPV4_HEADER = 20;
 export class MmsgReceiver extends SlabReceiver {
   /** `fd` is of openRawSocket(). */
   constructor(fd: number) {
-    super(fd, ESP_AT - IPV4_HEADER, false, PKTINFO_CMSG_BYTES);
+    super(fd, ESP_AT - IPV4_HEADER, 0, PKTINFO_CMSG_BYTES);
   }
 
   /**
@@ -142,22 +134,22 @@ export class MmsgSender extends SlabSender {
 
   /** `fd` is of openRawSocket(255). */
   constructor(fd: number) {
-    super(fd, { iovecs: 1, name: true, control: PKTINFO_CMSG_BYTES });
+    super(fd, { iovecs: 1, name: SOCKADDR_IN_BYTES, control: PKTINFO_CMSG_BYTES });
     this.table.setControlHeader(0, IPPROTO_IP, IP_PKTINFO, IN_PKTINFO_BYTES);
     this.#fragments = new FragmentSender(fd);
   }
 
   /**
    * Sends the packets from index `from` on whose REASON is 0: OFFSET and LENGTH are the whole packet, OUTER_DST its
-   * destination, OUTER_SRC its source. With `udpPort`, those that a UdpSender of that port takes are left out.
+   * destination, OUTER_SRC its source. Those that a UdpSender of one of `udpPorts` takes are left out.
    * Returns the first packet not handled because the socket is full, or COUNT. A packet that the kernel refuses for
    * itself gets REASON OutError, with the errno in INFO.
    */
-  send(batch: Batch, from: number, udpPort = 0): number {
+  send(batch: Batch, from: number, udpPorts: UdpPorts = NO_UDP_PORTS): number {
     const count = batch.i32[COUNT];
     let i = from;
     while (i < count) {
-      const messages = this.#build(batch, i, count, udpPort);
+      const messages = this.#build(batch, i, count, udpPorts);
       const handled = this.flush(batch, messages);
       if (handled < messages) return this.first[handled];
       i = this.#next;
@@ -172,20 +164,20 @@ export class MmsgSender extends SlabSender {
   }
 
   /** Writes the messages for the packets from `from` on, up to one that must be fragmented. Returns their number. */
-  #build(batch: Batch, from: number, count: number, udpPort: number): number {
+  #build(batch: Batch, from: number, count: number, udpPorts: UdpPorts): number {
     const packets = batch.i32;
-    const { i32, name, control, controlWords } = this.table;
+    const { i32, name, nameWords, control, controlWords } = this.table;
     const lo = packets[ADDRESS_LO];
     const hi = packets[ADDRESS_HI];
     let m = 0;
     let i = from;
     for (; i < count && m < MESSAGES; i++) {
-      if (packets[REASON + i] !== 0 || (udpPort !== 0 && isUdpOf(packets, i, udpPort))) continue;
+      if (packets[REASON + i] !== 0 || isUdpOf(packets, i, udpPorts)) continue;
       const length = packets[LENGTH + i];
       if (packets[OUTER_DF + i] === 0 && packets[PATH_MTU + i] !== 0 && length > packets[PATH_MTU + i]) break;
       this.table.setIovecBase(m, 0, lo, hi, packets[OFFSET + i]);
       this.table.setIovecLength(m, 0, length);
-      i32[name + m * MmsgTable.NAME_WORDS + (SIN_ADDR >> 2)] = swap32(packets[OUTER_DST + i]);
+      i32[name + m * nameWords + (SIN_ADDR >> 2)] = swap32(packets[OUTER_DST + i]);
       i32[control + m * controlWords + PKTINFO_SPEC_DST] = swap32(packets[OUTER_SRC + i]);
       this.first[m] = this.last[m] = i;
       m++;
@@ -195,7 +187,19 @@ export class MmsgSender extends SlabSender {
   }
 }
 
-/** Whether a UdpSender bound to `port` takes packet `i`: in UDP from that port, with DF set. */
-export function isUdpOf(packets: Int32Array, i: number, port: number): boolean {
-  return packets[UDP_PORTS + i] >>> 16 === port && packets[OUTER_DF + i] !== 0;
+/** By number: 1 for a port that a UdpSender has. */
+export type UdpPorts = Uint8Array;
+
+const PORTS = 65_536;
+const NO_UDP_PORTS: UdpPorts = new Uint8Array(PORTS);
+
+export function udpPortsOf(ports: readonly number[]): UdpPorts {
+  const table = new Uint8Array(PORTS);
+  for (const port of ports) table[port] = 1;
+  return table;
+}
+
+/** Whether a UdpSender bound to one of `ports` takes packet `i`: in UDP from that port, with DF set. */
+export function isUdpOf(packets: Int32Array, i: number, ports: UdpPorts): boolean {
+  return ports[packets[UDP_PORTS + i] >>> 16] !== 0 && packets[OUTER_DF + i] !== 0;
 }

@@ -6,15 +6,17 @@ import { openNetlink } from "./netlink_socket.ts";
 import { SOCK_NONBLOCK } from "./raw_socket.ts";
 import { parseLink, RTM_DELLINK, RTM_NEWLINK } from "./rtnetlink_link.ts";
 
-/** Multicast groups, one bit each: devices, IPv4 addresses, routes and rules, the same of IPv6. */
+/** Multicast groups, one bit each: devices, neighbours, IPv4 addresses, routes and rules, the last three of IPv6. */
 const RTMGRP_LINK = 1 << 0;
+const RTMGRP_NEIGH = 1 << 2;
 const RTMGRP_IPV4_IFADDR = 1 << 4;
 const RTMGRP_IPV4_ROUTE = 1 << 6;
 const RTMGRP_IPV4_RULE = 1 << 7;
 const RTMGRP_IPV6_IFADDR = 1 << 8;
 const RTMGRP_IPV6_ROUTE = 1 << 10;
 const RTMGRP_IPV6_RULE = 1 << 18;
-const GROUPS = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_RULE | RTMGRP_IPV6_IFADDR |
+const GROUPS = RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_RULE |
+  RTMGRP_IPV6_IFADDR |
   RTMGRP_IPV6_ROUTE | RTMGRP_IPV6_RULE;
 
 /** RTM_NEWADDR to RTM_DELROUTE, and the rules: what can change the answer to a route lookup. */
@@ -45,7 +47,10 @@ export interface MonitorHandler {
   lost?(): void;
 }
 
-/** Opens a nonblocking socket for a RtnetlinkMonitor in the calling thread's namespace. Throws SyscallError. */
+/**
+ * Opens a nonblocking socket for a RtnetlinkMonitor in the calling thread's namespace. Throws SyscallError. It is
+ * readable after changes of neighbours too, of which no handler is told more.
+ */
 export function openRtnetlinkMonitor(): number {
   return openNetlink(GROUPS, SOCK_NONBLOCK);
 }

@@ -18,7 +18,7 @@ import {
 import { DropReason } from "../datapath/drop_reason.ts";
 import { EAGAIN, EINTR, errno } from "./errno.ts";
 import { libc } from "./libc.ts";
-import { MESSAGES, MmsgTable, MSG_DONTWAIT } from "./mmsg.ts";
+import { MESSAGES, type MmsgLayout, MmsgTable, MSG_DONTWAIT } from "./mmsg.ts";
 import { pointerAt } from "./slab_pointers.ts";
 import { MSG_CONTROLLEN, MSG_LEN } from "./struct_layout.ts";
 import { SPILL_BYTES, SpillArea } from "./spill_area.ts";
@@ -54,7 +54,7 @@ export abstract class SlabReceiver {
   /** Headers that the last recvmmsg wrote to. */
   #used = 0;
 
-  protected constructor(fd: number, start: number, name: boolean, controlBytes: number) {
+  protected constructor(fd: number, start: number, name: MmsgLayout["name"], controlBytes: number) {
     this.fd = fd;
     this.#start = start;
     this.#room = SLOT_BYTES - start;

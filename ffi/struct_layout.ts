@@ -28,6 +28,13 @@ export const SOCKADDR_IN_BYTES = 16;
 export const SIN_PORT = 2;
 export const SIN_ADDR = 4;
 
+/** struct sockaddr_ll: family (2), protocol (2, network order), ifindex (4), 3 bytes, address length (1), address (8). */
+export const SOCKADDR_LL_BYTES = 20;
+export const SLL_PROTOCOL = 2;
+export const SLL_IFINDEX = 4;
+export const SLL_HALEN = 11;
+export const SLL_ADDR = 12;
+
 /** struct cmsghdr: length with header (8), level (4), type (4); then the data, padded to 8. */
 export const CMSGHDR_BYTES = 16;
 export const CMSG_LEVEL = 8;

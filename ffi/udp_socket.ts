@@ -12,6 +12,7 @@ import {
   INGRESS,
   LENGTH,
   OFFSET,
+  OUTER_DF,
   OUTER_DST,
   OUTER_PROTO,
   OUTER_SRC,
@@ -33,14 +34,7 @@ import {
   PKTINFO_CMSG_BYTES,
   PKTINFO_SPEC_DST,
 } from "./mmsg.ts";
-import {
-  IP_MTU_DISCOVER,
-  isUdpOf,
-  setBuffers,
-  SOCK_CLOEXEC,
-  SOCK_NONBLOCK,
-  SOL_SOCKET,
-} from "./raw_socket.ts";
+import { IP_MTU_DISCOVER, setBuffers, SOCK_CLOEXEC, SOCK_NONBLOCK, SOL_SOCKET } from "./raw_socket.ts";
 import { SlabReceiver } from "./slab_receiver.ts";
 import { SlabSender } from "./slab_sender.ts";
 import {
@@ -117,7 +111,7 @@ export class UdpReceiver extends SlabReceiver {
 
   /** `fd` is of openUdpSocket(`port`). */
   constructor(fd: number, port: number) {
-    super(fd, ESP_AT, true, PKTINFO_CMSG_BYTES + 2 * INT_CMSG_BYTES);
+    super(fd, ESP_AT, SOCKADDR_IN_BYTES, PKTINFO_CMSG_BYTES + 2 * INT_CMSG_BYTES);
     this.#port = port;
   }
 
@@ -139,7 +133,7 @@ export class UdpReceiver extends SlabReceiver {
     const packets = batch.i32;
     const { table } = this;
     const { i32 } = table;
-    const name = table.name + m * MmsgTable.NAME_WORDS;
+    const name = table.name + m * table.nameWords;
     packets[OUTER_SRC + index] = swap32(i32[name + (SIN_ADDR >> 2)]);
     packets[UDP_PORTS + index] = (swap16(i32[name] >>> 16) << 16) | this.#port;
     packets[OUTER_PROTO + index] = IPPROTO_ESP;
@@ -173,7 +167,7 @@ export class UdpSender extends SlabSender {
 
   /** `fd` is of openUdpSocket(`port`). */
   constructor(fd: number, port: number) {
-    super(fd, { iovecs: 1, name: true, control: CONTROL_SEGMENTED });
+    super(fd, { iovecs: 1, name: SOCKADDR_IN_BYTES, control: CONTROL_SEGMENTED });
     this.#port = port;
     this.#segments = canSegment(fd) ? MAX_SEGMENTS : 1;
     this.table.setControlHeader(0, IPPROTO_IP, IP_PKTINFO, IN_PKTINFO_BYTES);
@@ -225,7 +219,7 @@ export class UdpSender extends SlabSender {
     let total = 0;
     let open = false;
     for (let i = from; i < count; i++) {
-      if (packets[REASON + i] !== 0 || !isUdpOf(packets, i, this.#port)) {
+      if (packets[REASON + i] !== 0 || !isFrom(packets, i, this.#port)) {
         open = false;
         continue;
       }
@@ -253,8 +247,8 @@ export class UdpSender extends SlabSender {
 
   /** Begins message `m` with packet `i`. */
   #start(packets: Int32Array, m: number, i: number, iovec: number): void {
-    const { i32, name, control, controlWords } = this.table;
-    const address = name + m * MmsgTable.NAME_WORDS;
+    const { i32, name, nameWords, control, controlWords } = this.table;
+    const address = name + m * nameWords;
     i32[address] = AF_INET | (swap16(packets[UDP_PORTS + i]) << 16);
     i32[address + (SIN_ADDR >> 2)] = swap32(packets[OUTER_DST + i]);
     i32[control + m * controlWords + PKTINFO_SPEC_DST] = swap32(packets[OUTER_SRC + i]);
@@ -271,6 +265,11 @@ export class UdpSender extends SlabSender {
     i32[m * MmsgTable.HEADER_WORDS + (MSG_CONTROLLEN >> 2)] = several ? CONTROL_SEGMENTED : CONTROL_ALONE;
     if (several) i32[control + m * controlWords + SEGMENT_WORD] = size;
   }
+}
+
+/** In UDP from `port`, with DF set. */
+function isFrom(packets: Int32Array, i: number, port: number): boolean {
+  return packets[UDP_PORTS + i] >>> 16 === port && packets[OUTER_DF + i] !== 0;
 }
 
 function samePath(packets: Int32Array, a: number, b: number): boolean {
