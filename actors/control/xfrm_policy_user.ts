@@ -203,6 +203,7 @@ export class XfrmPolicyUser {
           "EINVAL",
           `Cannot add policy: index ${request.index} is not of dir ${request.dir}`,
           "index",
+          "Policy index doesn't match direction",
         );
       }
     }

@@ -22,7 +22,6 @@ import { flagsForIfId, type StateEntry } from "./xfrm_state_info.ts";
 import {
   attachAlgorithms,
   ENCAP_TYPE,
-  markRecord,
   MAX_LEGACY_WINDOW,
   parsePlace,
   replayKind,
@@ -76,7 +75,7 @@ export function constructState(request: XfrmStateRequest, deps: XfrmUserDeps): R
       encapType: request.encap === undefined ? 0 : ENCAP_TYPE[request.encap.type],
       encapSport: request.encap?.sport ?? 0,
       encapDport: request.encap?.dport ?? 0,
-      outputMark: request.output_mark === undefined ? null : markRecord(request.output_mark),
+      outputMark: request.output_mark ?? null,
       tfcpad: request.tfcpad ?? 0,
       transform: transform.value,
       inputRefused: false,

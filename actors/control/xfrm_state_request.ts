@@ -57,8 +57,11 @@ export function parsePlace(id: Omit<XfrmStateId, "spi">): Result<StatePlace> {
   });
 }
 
+/** Bits outside the mask are forgotten (xfrm_mark_get). */
 export function markRecord(mark: XfrmMark | undefined): MarkRecord {
-  return mark === undefined ? { value: 0, mask: 0 } : { value: mark.value, mask: mark.mask };
+  return mark === undefined
+    ? { value: 0, mask: 0 }
+    : { value: (mark.value & mark.mask) >>> 0, mask: mark.mask };
 }
 
 /** null for a mark that says nothing: it is neither sent nor listed. */

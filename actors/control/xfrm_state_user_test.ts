@@ -187,6 +187,15 @@ Deno.test("tick() removes an SA whose table met a hard limit and was lost before
   assert.equal(user.stateCount, 0);
 });
 
+Deno.test("newState() forgets the bits of a mark that its mask leaves out, those of an output mark not", () => {
+  const { user } = setUpXfrm();
+  const { mark: kept, output_mark } = value(
+    user.newState({ ...SA, ...mark(0x107, 0xff), output_mark: { value: 0x105, mask: 0xff } }),
+  );
+  assert.deepEqual([kept, output_mark], [{ value: 7, mask: 0xff }, { value: 0x105, mask: 0xff }]);
+  value(user.delState({ ...SA, ...mark(0x207, 0xff) }));
+});
+
 Deno.test("delState() finds by the mark rule and says so", () => {
   const { user, sent, events } = setUpXfrm();
   value(user.newState({ ...SA, ...mark(7) }));

@@ -48,7 +48,8 @@ export function xfrmStateModify(words: Words, family: Family): XfrmStateRequest 
     if (isNumber(word)) {
       words.take();
       const [name, invalid] = NUMBERS[word];
-      parts[name] = takeU32(words, invalid);
+      const value = takeU32(words, invalid);
+      parts[name] = word === "seq" ? htonl(value) : value;
     } else if (word === "mark") {
       words.take();
       mark = takeMark(words);
@@ -146,6 +147,11 @@ function takeOutputMark(words: Words): XfrmMark {
   const mask = getU32(word);
   if (mask === null) throw invalidArgument("mask value is invalid\n", word);
   return { value, mask };
+}
+
+/** iproute2 sends `seq` in network order, which the kernel keeps and iproute2 prints as it is; allocspi does not. */
+function htonl(value: number): number {
+  return new DataView(Uint32Array.of(value).buffer).getUint32(0);
 }
 
 function isNumber(word: string): word is keyof typeof NUMBERS {

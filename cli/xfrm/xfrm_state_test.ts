@@ -43,7 +43,7 @@ Deno.test("xfrmStateModify() reads a state with everything", () => {
     mark: { value: 7, mask: 0xff },
     mode: "tunnel",
     reqid: 16,
-    seq: 3,
+    seq: 0x03000000,
     replay_window: 64,
     replay_seq: 1,
     replay_oseq: 2,
