@@ -30,8 +30,9 @@ async function runDirProblem(runDir: string): Promise<string | null> {
 function reasonOf(error: unknown): string {
   if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
   if (error instanceof Deno.errors.AlreadyExists) return "it is no directory";
-  if (error instanceof Deno.errors.NotADirectory) return "a part of it is no directory";
-  return (error as Error).message.replace(/, .*/, "");
+  // "Read-only file system (os error 30): mkdir …"
+  const [state] = (error as Error).message.split(" (os error");
+  return state!.charAt(0).toLowerCase() + state!.slice(1);
 }
 
 async function rivalProblem(runDir: string): Promise<string | null> {
