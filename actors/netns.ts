@@ -8,15 +8,19 @@ import {
   IKEY,
   INGRESS,
   KIND,
+  LENGTH,
+  OFFSET,
   OUTER_DST,
   OUTER_SRC,
   OWNER,
   PACKET_TUNNEL,
   REASON,
   TO,
+  UDP_PORTS,
 } from "../datapath/batch.ts";
 import { DROP_MIB, DropReason } from "../datapath/drop_reason.ts";
 import { IpTunnelTable } from "../datapath/tunnel/ip_tunnel_lookup.ts";
+import { xfrm4UdpEncapRcv } from "../datapath/xfrm/xfrm4_udp_encap_rcv.ts";
 import { EPOLLIN } from "../ffi/epoll.ts";
 import { PacketFilters } from "../ffi/netfilter.ts";
 import { NextHopLookup } from "../ffi/next_hop.ts";
@@ -148,12 +152,18 @@ export class NetnsActor implements Behaviour<Batch> {
     }
   }
 
-  /** ip_tunnel_lookup for each packet. Returns whether any packet has a tunnel. */
+  /** Is it ESP, and ip_tunnel_lookup, for each packet. Returns whether any packet has a tunnel. */
   #vtiInput(batch: Batch): boolean {
     const i32 = batch.i32;
     const count = i32[COUNT];
     let any = false;
     for (let i = 0; i < count; i++) {
+      if (
+        i32[UDP_PORTS + i] !== 0 && !xfrm4UdpEncapRcv(batch.view, i32[OFFSET + i], i32[LENGTH + i])
+      ) {
+        i32[REASON + i] = DropReason.InNotEsp;
+        continue;
+      }
       if (i32[REASON + i] === DropReason.None) {
         const tunnel = this.#tunnels.lookup(
           i32[INGRESS + i],

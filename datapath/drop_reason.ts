@@ -56,6 +56,7 @@ const rows = {
   None: [null, "", "", "not dropped"],
   // Receive, in the order of the path.
   InTruncated: ["XfrmInHdrError", "", "", "outer packet shorter than its headers"],
+  InNotEsp: [null, "", "", "a keepalive or an IKE message on the port for ESP in UDP"],
   InNoTunnel: ["XfrmInNoStates", "", "", "no tunnel that is up has these outer addresses"],
   InBareIpip: ["XfrmInNoStates", "", "", "IPIP that no IPComp SA has a companion for"],
   InOuterPolBlock: ["XfrmInPolBlock", "", "", "a policy blocks the outer packet itself"],
