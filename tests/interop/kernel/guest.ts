@@ -17,6 +17,7 @@ const BOOT_LIMIT = 60_000;
 /** Seconds that a command may take in the guest unless told. */
 const COMMAND_LIMIT = 20;
 const MEMORY_MB = 320;
+const MAC = "52:54:00:00:00:02";
 
 const KERNEL_WORDS = [
   ...["console=ttyS0", "quiet", "panic=1", "net.ifnames=0"],
@@ -34,6 +35,8 @@ const KERNEL_WORDS = [
 ];
 
 export class Guest implements Disposable {
+  /** Link-layer address of its eth0. */
+  readonly mac = MAC;
   readonly #process: Background;
   readonly #channel: Deno.UnixConn;
   readonly #directory: string;
@@ -74,7 +77,7 @@ export class Guest implements Disposable {
       ...["-device", "virtserialport,chardev=agent,name=agent"],
       // Without vnet_hdr whole packets with checksums travel, as on a wire.
       ...["-netdev", `tap,id=eth0,ifname=${device},script=no,downscript=no,vnet_hdr=off`],
-      ...["-device", "virtio-net-pci,netdev=eth0,mac=52:54:00:00:00:02"],
+      ...["-device", `virtio-net-pci,netdev=eth0,mac=${MAC}`],
     ]);
     const guest = new Guest(process, await connect(process, `${directory}/agent`), directory);
     await guest.#within(BOOT_LIMIT, guest.#line());
