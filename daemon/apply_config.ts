@@ -27,14 +27,14 @@ export interface ConfigOptions {
   readonly log: (line: string) => void;
 }
 
-/** What a link has beside its tunnel, by the link's identity. */
-type Attached = ReadonlyMap<string, Pick<LinkEntry, "addresses" | "routes">>;
+/** What a link has beside its tunnel: kept as text with what files made. */
+type Attached = Pick<LinkEntry, "addresses" | "routes">;
+const NOTHING_ATTACHED: Attached = { addresses: [], routes: [] };
 
 export class ConfigKeeper {
   readonly #gateway: Gateway;
   readonly #options: ConfigOptions;
   readonly #owned: OwnedByConfig;
-  #attached: Attached = new Map();
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(gateway: Gateway, options: ConfigOptions) {
@@ -69,7 +69,7 @@ export class ConfigKeeper {
       await work.states(plan);
       await work.policies(plan);
       await work.up(plan);
-      this.#attached = work.attach(plan, this.#attached);
+      work.attach(plan);
     } finally {
       await this.#owned.save();
     }
@@ -158,7 +158,10 @@ class ConfigWork {
         : action === "change"
         ? await this.#gateway.changelink(netns, name, linkChange(entry, info, live), true)
         : null;
-      if (result === null || this.#note(at("name"), result)) this.#owned.set(identity, "");
+      const isThere = result === null || this.#note(at("name"), result);
+      if (isThere && !this.#owned.all.has(identity)) {
+        this.#owned.set(identity, JSON.stringify(NOTHING_ATTACHED));
+      }
     }
   }
 
@@ -201,11 +204,12 @@ class ConfigWork {
     }
   }
 
-  /** Adds addresses and routes that are missing, and removes those that `before` had and the file has no more. */
-  attach({ links }: Plan, before: Attached): Attached {
-    const now = new Map<string, LinkEntry>();
+  /** Adds addresses and routes that are missing, and removes those that a file before had and this one has no more. */
+  attach({ links }: Plan): void {
     for (const { identity, wanted: { entry, at } } of links) {
-      now.set(identity, entry);
+      const owned = this.#owned.all.get(identity);
+      // Without a device there is an error already.
+      if (owned === undefined) continue;
       const opened = attempt(() => openRtnetlinkIn(entry.netns));
       if (!opened.ok) {
         this.errors.push(`${at("netns")}: ${opened.error.message}`);
@@ -213,14 +217,14 @@ class ConfigWork {
       }
       const rtnl = opened.value!;
       try {
-        // Without a device there is an error already.
         const ifindex = rtnl.link(entry.name)?.ifindex;
-        if (ifindex !== undefined) this.#attachTo(rtnl, ifindex, entry, at, before.get(identity));
+        if (ifindex !== undefined) this.#attachTo(rtnl, ifindex, entry, at, JSON.parse(owned));
       } finally {
         rtnl.close();
       }
+      const { addresses, routes } = entry;
+      this.#owned.set(identity, JSON.stringify({ addresses, routes }));
     }
-    return now;
   }
 
   #attachTo(
@@ -228,7 +232,7 @@ class ConfigWork {
     ifindex: number,
     { addresses, routes }: LinkEntry,
     at: (key: string) => string,
-    before: Pick<LinkEntry, "addresses" | "routes"> = { addresses: [], routes: [] },
+    before: Attached,
   ): void {
     const route = (text: string) => ({ dst: bytes(text), prefix: prefixOf(text), oif: ifindex });
     const gone = <T>(old: readonly T[], kept: readonly T[]) => old.filter((one) => !kept.includes(one));

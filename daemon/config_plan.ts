@@ -23,8 +23,8 @@ export interface Live {
 export const NOTHING_LIVE: Live = { links: [], states: [], policies: [] };
 
 /**
- * What files before this one made, by identity: of a namespace whether it was made or found, of an SA what stands for
- * its definition, of others "".
+ * What files before this one made, by identity: of a namespace whether it was made or found, of a link its addresses
+ * and routes, of an SA what stands for its definition, of a policy "".
  */
 export type Owned = ReadonlyMap<string, string>;
 
