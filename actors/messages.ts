@@ -2,6 +2,8 @@
  * What actors say to each other and to the gateway: kinds of parcels, letters, and the records they start from.
  * What crosses threads survives a structured clone.
  */
+import type { FragNeeded } from "../datapath/vti/vti4_err.ts";
+import type { PmtuOptions } from "../datapath/xfrm/pmtu_cache.ts";
 import type { IpTunnelParm } from "../datapath/tunnel/ip_tunnel_parm.ts";
 import type { MemoryAddress } from "../ffi/shared_memory.ts";
 import type { ControlTunnel } from "./control/ip_tunnel.ts";
@@ -36,6 +38,8 @@ export interface NetnsInit {
   readonly espFd: number;
   /** Raw socket that sends whole packets. */
   readonly sendFd: number;
+  /** Raw socket that receives ICMP errors. */
+  readonly icmpErrorFd: number;
   /** Packet socket that sends past the kernel's IP layer; rtnetlink and nftables sockets that say when it may. */
   readonly packetFd: number;
   readonly hopsFd: number;
@@ -57,6 +61,7 @@ export interface SaTableInit {
   readonly routeFd: number;
   readonly crypto: "ipsec-mb" | "libcrypto" | "noble";
   readonly ipDefaultTtl: number;
+  readonly pmtu: PmtuOptions;
   readonly changes: readonly XfrmChange[];
   readonly mib: MibCells;
 }
@@ -92,10 +97,11 @@ export type NetnsLetter =
   | { readonly op: "tunnel-del"; readonly actor: number }
   | { readonly op: "udp-open"; readonly port: UdpPort };
 
-/** Gateway → SA table, and netns → SA table for routes. */
-export type SaTableLetter = { readonly op: "xfrm"; readonly change: XfrmChange } | {
-  readonly op: "routes-changed";
-};
+/** Gateway → SA table, and netns → SA table for routes and what ICMP errors say. */
+export type SaTableLetter =
+  | { readonly op: "xfrm"; readonly change: XfrmChange }
+  | { readonly op: "routes-changed" }
+  | { readonly op: "frag-needed"; readonly reports: readonly FragNeeded[] };
 
 /** Gateway → tunnel. */
 export interface TunnelLetter extends TunnelView {

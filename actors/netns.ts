@@ -29,6 +29,7 @@ import { MmsgReceiver, MmsgSender, udpPortsOf } from "../ffi/raw_socket.ts";
 import { RtnetlinkMonitor } from "../ffi/rtnetlink_monitor.ts";
 import type { SlabReceiver } from "../ffi/slab_receiver.ts";
 import { UdpReceiver, UdpSender } from "../ffi/udp_socket.ts";
+import { IcmpErrors } from "./icmp_errors.ts";
 import {
   BatchKind,
   type GatewayLetter,
@@ -56,6 +57,7 @@ const BATCHES_PER_TURN = 4;
 /** Fewer packets than this in a batch: the socket is empty, asking again would be a system call for nothing. */
 const LIKELY_EMPTY = 32;
 const MONITOR_TOKEN = -1;
+const ICMP_ERROR_TOKEN = -2;
 
 export class NetnsActor implements Behaviour<Batch> {
   readonly #context: Context<Batch>;
@@ -63,6 +65,7 @@ export class NetnsActor implements Behaviour<Batch> {
   readonly #pool: Pool<Batch>;
   readonly #tunnels = new IpTunnelTable();
   readonly #monitor: RtnetlinkMonitor;
+  readonly #icmpErrors: IcmpErrors;
   readonly #raw: MmsgSender;
   /** Receivers by descriptor, which is also the token they are watched with. */
   readonly #receivers = new Map<number, SlabReceiver>();
@@ -87,6 +90,8 @@ export class NetnsActor implements Behaviour<Batch> {
     for (const port of init.udpPorts) this.#openUdp(port);
     this.#monitor = new RtnetlinkMonitor(init.monitorFd);
     context.watch(init.monitorFd, EPOLLIN, MONITOR_TOKEN);
+    this.#icmpErrors = new IcmpErrors(init.icmpErrorFd, context.self, this.#tunnels);
+    context.watch(init.icmpErrorFd, EPOLLIN, ICMP_ERROR_TOKEN);
   }
 
   receive(message: unknown, _from: ActorId, reply: Reply): void {
@@ -112,6 +117,7 @@ export class NetnsActor implements Behaviour<Batch> {
 
   ready(token: number): void {
     if (token === MONITOR_TOKEN) this.#readMonitor();
+    else if (token === ICMP_ERROR_TOKEN) this.#readIcmpErrors();
     else this.#receiveFrom(this.#receivers.get(token)!);
   }
 
@@ -239,6 +245,13 @@ export class NetnsActor implements Behaviour<Batch> {
       },
       routesChanged: () => this.#context.send(this.#init.saTable, routes),
     });
+  }
+
+  #readIcmpErrors(): void {
+    const reports = this.#icmpErrors.read();
+    if (reports.length === 0) return;
+    const letter: SaTableLetter = { op: "frag-needed", reports };
+    this.#context.send(this.#init.saTable, letter);
   }
 
   /** A batch came back from a worker that failed. Its tunnels can't count it; the loss shows in the pool's figures. */

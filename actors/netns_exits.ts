@@ -4,6 +4,7 @@
  * descriptors and mounts that may keep it can't be seen, and don't count.
  */
 import { NETNS_DIR, netnsInode } from "../ffi/netns.ts";
+import { livedInNetns } from "../ffi/process_netns.ts";
 import { inodeOfName, namedNetns } from "./netns_names.ts";
 
 /** Time between two looks at namespaces without a name, milliseconds. */
@@ -58,7 +59,7 @@ export class NetnsExits<N extends Namespace> {
   #check(namespaces: readonly N[]): void {
     const suspects = namespaces.filter((n) => n.inode !== this.#own && inodeOfName(n.name) !== n.inode);
     if (suspects.length === 0) return;
-    const alive = new Set([...namedNetns().map(({ inode }) => inode), ...livedInInodes()]);
+    const alive = new Set([...namedNetns().map(({ inode }) => inode), ...livedInNetns()]);
     for (const namespace of suspects) {
       if (alive.has(namespace.inode)) continue;
       this.#deps.log(`${namespace.name}: the namespace is gone, with its devices, states and policies`);
@@ -71,17 +72,5 @@ export class NetnsExits<N extends Namespace> {
   close(): void {
     clearInterval(this.#timer);
     this.#watcher?.close();
-  }
-}
-
-/** Namespaces of all processes. One that has just ended, or that may not be looked at, is left out. */
-function* livedInInodes(): Generator<number> {
-  for (const { name } of Deno.readDirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    try {
-      yield Number(/^net:\[(\d+)\]$/.exec(Deno.readLinkSync(`/proc/${name}/ns/net`))?.[1]);
-    } catch {
-      continue;
-    }
   }
 }

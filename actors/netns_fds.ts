@@ -1,5 +1,5 @@
 /** Descriptors of a namespace that the gateway serves. They outlive every worker. */
-import { openIcmp6Socket, openIcmpSocket } from "../ffi/icmp_socket.ts";
+import { openIcmp6Socket, openIcmpErrorSocket, openIcmpSocket } from "../ffi/icmp_socket.ts";
 import { close } from "../ffi/io.ts";
 import { withNetns } from "../ffi/netns.ts";
 import { openNftables } from "../ffi/netfilter.ts";
@@ -30,6 +30,8 @@ export interface NetnsFds {
   readonly nftables: number;
   readonly icmp: number;
   readonly icmp6: number;
+  /** Raw socket that receives ICMP errors. */
+  readonly icmpError: number;
 }
 
 /** Opens them inside the namespace of `netns`, which it takes over. Throws SyscallError; nothing stays open then. */
@@ -52,6 +54,7 @@ export function openNetnsFds(netns: number): NetnsFds {
       nftables: keep(openNftables()),
       icmp: keep(openIcmpSocket()),
       icmp6: keep(openIcmp6Socket()),
+      icmpError: keep(openIcmpErrorSocket()),
     }));
   } catch (error) {
     closeAll(opened);

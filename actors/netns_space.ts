@@ -9,7 +9,6 @@ import { IPPROTO_ESP } from "../datapath/xfrm/xfrm_record.ts";
 import { EBADFD } from "../ffi/errno.ts";
 import { close } from "../ffi/io.ts";
 import { withNetns } from "../ffi/netns.ts";
-import { readProcFile } from "../ffi/proc_file.ts";
 import { Rtnetlink } from "../ffi/rtnetlink.ts";
 import type { MemoryAddress } from "../ffi/shared_memory.ts";
 import { openUdpSocket } from "../ffi/udp_socket.ts";
@@ -25,6 +24,7 @@ import { restoreSpace } from "./restore_space.ts";
 import { NetnsLinks } from "./netns_links.ts";
 import type { Supervisor } from "./runtime/supervisor.ts";
 import { SpaceActors } from "./space_actors.ts";
+import { readSysctls, type Sysctls } from "./sysctls.ts";
 
 /** Bytes between the counters of the netns actor and those of the SA table. */
 const MIB_BYTES = XFRM_MIB.length * 8;
@@ -53,7 +53,7 @@ export class NetnsSpace {
   readonly #deps: SpaceDeps;
   readonly #fds: NetnsFds;
   readonly #udp: UdpPort[] = [];
-  readonly #ipDefaultTtl: number;
+  readonly #sysctls: Sysctls;
 
   constructor(name: string, inode: number, fds: NetnsFds, deps: SpaceDeps) {
     this.name = name;
@@ -75,9 +75,7 @@ export class NetnsSpace {
       linksOf: deps.linksOf,
       serve: deps.serve,
     });
-    this.#ipDefaultTtl = withNetns(fds.netns, () => {
-      return Number(readProcFile("/proc/sys/net/ipv4/ip_default_ttl"));
-    });
+    this.#sysctls = withNetns(fds.netns, readSysctls);
     this.xfrm = new XfrmUser({
       keeper,
       send: (change, freed) => {
@@ -111,6 +109,7 @@ export class NetnsSpace {
         saTable: this.actors.saTable,
         espFd: this.#fds.esp,
         sendFd: this.#fds.send,
+        icmpErrorFd: this.#fds.icmpError,
         packetFd: this.#fds.packet,
         hopsFd: this.#fds.hops,
         nftablesFd: this.#fds.nftables,
@@ -127,7 +126,7 @@ export class NetnsSpace {
         netns: this.actors.netns,
         routeFd: this.#fds.routes,
         crypto: this.#deps.backend.name,
-        ipDefaultTtl: this.#ipDefaultTtl,
+        ...this.#sysctls,
         changes: this.xfrm.snapshot(),
         mib: this.#saTableMib,
       };

@@ -2,6 +2,8 @@
  * SA-table actor: owner of the SAD and SPD of one namespace. Every packet of the namespace passes it, both ways.
  */
 import { type Batch, KIND, TO } from "../datapath/batch.ts";
+import type { FragNeeded } from "../datapath/vti/vti4_err.ts";
+import { PmtuCache } from "../datapath/xfrm/pmtu_cache.ts";
 import { POLICY_CELLS_BYTES, XFRM_CELLS_BYTES } from "../datapath/xfrm/xfrm_cells.ts";
 import { XfrmTable } from "../datapath/xfrm/xfrm_table.ts";
 import { selectBackend } from "../ffi/crypto_backend.ts";
@@ -15,14 +17,16 @@ import { type ActorId, type Behaviour, type Context, MAIN, type Reply } from "./
 export class SaTableActor implements Behaviour<Batch> {
   readonly #context: Context<Batch>;
   readonly #netns: ActorId;
+  readonly #pmtu: PmtuCache;
   readonly #table: XfrmTable;
 
   constructor(context: Context<Batch>, init: SaTableInit) {
     this.#context = context;
     this.#netns = init.netns;
+    this.#pmtu = new PmtuCache(new RtnetlinkRoutes(init.routeFd), init.pmtu);
     this.#table = new XfrmTable({
       backend: selectBackend(init.crypto),
-      routes: new RtnetlinkRoutes(init.routeFd),
+      routes: this.#pmtu,
       mib: init.mib,
       ipDefaultTtl: init.ipDefaultTtl,
     });
@@ -31,8 +35,17 @@ export class SaTableActor implements Behaviour<Batch> {
 
   receive(message: unknown, _from: ActorId, reply: Reply): void {
     const letter = message as SaTableLetter;
-    if (letter.op === "routes-changed") this.#table.routesChanged();
-    else this.#apply(letter.change);
+    switch (letter.op) {
+      case "xfrm":
+        this.#apply(letter.change);
+        break;
+      case "routes-changed":
+        this.#table.routesChanged();
+        break;
+      case "frag-needed":
+        letter.reports.forEach((said) => this.#fragNeeded(said));
+        break;
+    }
     reply(null);
   }
 
@@ -89,5 +102,13 @@ export class SaTableActor implements Behaviour<Batch> {
 
   ready(): void {}
   available(): void {}
-  tick(): void {}
+  /** The path of a packet that this table sent is narrower than was known. */
+  #fragNeeded({ mark, saddr, daddr, spi, seq, proto, mtu }: FragNeeded): void {
+    if (!this.#table.hasSent(mark, daddr, spi, seq, proto)) return;
+    if (this.#pmtu.update(daddr, saddr, mtu, Date.now() / 1000)) this.#table.routesChanged();
+  }
+
+  tick(): void {
+    if (this.#pmtu.expire(Date.now() / 1000)) this.#table.routesChanged();
+  }
 }

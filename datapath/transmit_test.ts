@@ -382,6 +382,9 @@ Deno.test("hasSent() knows an ESP header that went out lately from one that was 
   assert.equal(t.table.hasSent(7, R, SPI_OUT, 1), true);
   assert.equal(t.table.hasSent(7, R, SPI_OUT, 6), false);
   assert.equal(t.table.hasSent(7, R, SPI_OUT, 0x80000000), false);
+  assert.equal(t.table.hasSent(7, R, SPI_OUT, 0xffffffff), false);
+  assert.equal(t.table.hasSent(7, R, SPI_OUT, 0), false);
+  assert.equal(t.table.hasSent(7, R, SPI_OUT, 5, 51), false);
   assert.equal(t.table.hasSent(7, R, SPI_OUT + 1, 5), false);
   assert.equal(t.table.hasSent(8, R, SPI_OUT, 5), false);
   assert.equal(t.table.hasSent(7, L, SPI_OUT, 5), false);

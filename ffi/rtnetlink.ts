@@ -92,7 +92,15 @@ export interface RouteAnswer extends Route {
   readonly errno: number;
 }
 
-const NO_ROUTE: Route = { oif: 0, mtu: 0, learned: false, prefsrc: 0, gateway: 0, type: "unreachable" };
+const NO_ROUTE: Route = {
+  oif: 0,
+  mtu: 0,
+  mtuLocked: false,
+  learned: false,
+  prefsrc: 0,
+  gateway: 0,
+  type: "unreachable",
+};
 /** MTU that IPv4 uses at the most, whatever the device says (the kernel's IP_MAX_MTU). */
 const IP_MAX_MTU = 0xfff0;
 
@@ -255,8 +263,20 @@ export class RtnetlinkRoutes implements RouteLookup {
   }
 
   lookup(dst: number, src: number, tos: number, mark: number): RouteResult {
-    const { errno, oif, mtu, prefsrc } = this.#rtnl.routeGet({ dst, src, tos, mark });
-    return Object.assign(this.#result, { errno, oif, mtu, src: prefsrc });
+    const question = { dst, src, tos, mark };
+    const route = this.#rtnl.routeGet(question);
+    const { errno, oif, mtuLocked, prefsrc } = route;
+    const mtu = route.learned ? this.#ownMtu(question, oif) : route.mtu;
+    return Object.assign(this.#result, { errno, oif, mtu, mtuLocked, src: prefsrc });
+  }
+
+  /**
+   * MTU of the route itself. What the kernel has learned came through a socket, which looks at addresses and ports of
+   * an ICMP error and at nothing of the packet's own: who has seen no packet can make it up.
+   */
+  #ownMtu(question: RouteQuestion, oif: number): number {
+    const { errno, mtu } = this.#rtnl.routeGet({ ...question, fibMatch: true });
+    return errno === 0 && mtu !== 0 ? mtu : Math.min(this.#rtnl.link(oif)?.mtu ?? 0, IP_MAX_MTU);
   }
 }
 

@@ -16,6 +16,7 @@ const AF_INET6 = 10;
 /** struct rtmsg: family, dst_len, src_len, tos, table, protocol, scope, type (1 each), flags (4). */
 const RTMSG_BYTES = 12;
 const RTMSG_TYPE = 7;
+const RTM_F_FIB_MATCH = 0x2000;
 const RT_TABLE_MAIN = 254;
 const RTPROT_STATIC = 4;
 const RT_SCOPE_UNIVERSE = 0;
@@ -29,6 +30,7 @@ const RTA_OIF = 4;
 const RTA_GATEWAY = 5;
 const RTA_PREFSRC = 7;
 const RTA_METRICS = 8;
+const RTAX_LOCK = 1;
 const RTAX_MTU = 2;
 const RTA_CACHEINFO = 12;
 /** struct rta_cacheinfo: clntref (4), lastuse (4), expires (4) … */
@@ -55,6 +57,8 @@ export interface RouteQuestion {
   readonly tos?: number;
   readonly mark?: number;
   readonly oif?: number;
+  /** Of the routing table itself, without what the kernel has learned of the path. */
+  readonly fibMatch?: boolean;
 }
 
 /** A route that was found. */
@@ -62,6 +66,8 @@ export interface Route {
   readonly oif: number;
   /** MTU of the route itself or learned from the path; 0: the device's counts. */
   readonly mtu: number;
+  /** The route's own MTU is fixed ("mtu lock"). */
+  readonly mtuLocked: boolean;
   /** The MTU was learned from an ICMP error and expires. */
   readonly learned: boolean;
   /** Source address for packets of this host, and next hop; 0 none. */
@@ -80,10 +86,12 @@ export interface NewRoute {
   readonly mtu?: number;
 }
 
-export function routeGetRequest({ dst, src = 0, tos = 0, mark = 0, oif = 0 }: RouteQuestion): NetlinkRequest {
+export function routeGetRequest(
+  { dst, src = 0, tos = 0, mark = 0, oif = 0, fibMatch = false }: RouteQuestion,
+): NetlinkRequest {
   const request = new NetlinkRequest(RTM_GETROUTE, 0)
     .u8(AF_INET).u8(32).u8(src === 0 ? 0 : 32).u8(tos)
-    .u8(0).u8(0).u8(0).u8(0).u32(0)
+    .u8(0).u8(0).u8(0).u8(0).u32(fibMatch ? RTM_F_FIB_MATCH : 0)
     .attr(RTA_DST, ipv4Bytes(dst));
   if (src !== 0) request.attr(RTA_SRC, ipv4Bytes(src));
   if (mark !== 0) request.attrU32(RTA_MARK, mark >>> 0);
@@ -122,9 +130,11 @@ export function parseRoute({ type, view, start, end }: NetlinkMessage): Route | 
   const expires = cache !== undefined && cache.length >= CACHEINFO_EXPIRES + 4
     ? new DataView(cache.buffer).getInt32(CACHEINFO_EXPIRES, true)
     : 0;
+  const metrics = attributes.nest(RTA_METRICS);
   return {
     oif: attributes.u32(RTA_OIF) ?? 0,
-    mtu: attributes.nest(RTA_METRICS)?.u32(RTAX_MTU) ?? 0,
+    mtu: metrics?.u32(RTAX_MTU) ?? 0,
+    mtuLocked: ((metrics?.u32(RTAX_LOCK) ?? 0) & (1 << RTAX_MTU)) !== 0,
     learned: expires !== 0,
     prefsrc: ipv4(attributes.bytes(RTA_PREFSRC)),
     gateway: ipv4(attributes.bytes(RTA_GATEWAY)),

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { EADDRNOTAVAIL, EEXIST, EINVAL, ENETUNREACH, ENODEV, ESRCH, SyscallError } from "./errno.ts";
 import { Epoll, EPOLLIN } from "./epoll.ts";
 import { close } from "./io.ts";
-import { inside, type Side, withVethPair } from "./netns_fixture.ts";
+import { inside, ip, type Side, withVethPair } from "./netns_fixture.ts";
 import { openRtnetlink, Rtnetlink, RtnetlinkRoutes } from "./rtnetlink.ts";
 import { type LinkChanged, openRtnetlinkMonitor, RtnetlinkMonitor } from "./rtnetlink_monitor.ts";
 
@@ -131,6 +131,7 @@ Deno.test("Rtnetlink.routeGet() answers routes and refusals", async () => {
       errno: 0,
       oif: ifindex,
       mtu: 1500,
+      mtuLocked: false,
       learned: false,
       prefsrc: a.u32,
       gateway: 0,
@@ -142,6 +143,11 @@ Deno.test("Rtnetlink.routeGet() answers routes and refusals", async () => {
     assert.equal(rtnl.routeGet({ dst: 0x08080808 }).gateway, b.u32);
     assert.equal(rtnl.routeGet({ dst: 0xc6336401 }).mtu, 1380);
     assert.equal(rtnl.routeGet({ dst: 0xc6336401 | 0 }).mtu, 1380, "either sign");
+    assert.equal(rtnl.routeGet({ dst: 0xc6336401, fibMatch: true }).mtu, 1380);
+    assert.equal(rtnl.routeGet({ dst: 0xc6336401 }).mtuLocked, false);
+    ip(a, "route add 203.0.113.0/24 via 10.77.0.2 mtu lock 1280");
+    const locked = rtnl.routeGet({ dst: 0xcb007101 });
+    assert.deepEqual([locked.mtu, locked.mtuLocked], [1280, true]);
     assert.equal(rtnl.routeGet({ dst: a.u32 }).type, "local");
     assert.equal(rtnl.routeGet({ dst: a.u32 }).mtu, 65520, "loopback's 65536 is beyond IPv4");
     assert.notEqual(rtnl.routeGet({ dst: b.u32, src: 0x01020304 }).errno, 0, "not a local address");
@@ -158,7 +164,13 @@ Deno.test("RtnetlinkRoutes.lookup() reuses one record", async () => {
     try {
       const routes = new RtnetlinkRoutes(fd);
       const first = routes.lookup(b.u32, 0, 0, 0);
-      assert.deepEqual({ ...first }, { errno: 0, oif: first.oif, mtu: 1500, src: a.u32 });
+      assert.deepEqual({ ...first }, {
+        errno: 0,
+        oif: first.oif,
+        mtu: 1500,
+        mtuLocked: false,
+        src: a.u32,
+      });
       const second = routes.lookup(0x08080808, 0, 0, 0);
       assert.equal(second, first);
       assert.equal(second.errno, ENETUNREACH);

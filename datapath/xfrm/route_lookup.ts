@@ -11,6 +11,8 @@ export interface RouteResult {
   mtu: number;
   /** Source address the route prefers, 32-bit integer in host order; 0 when not known. */
   src: number;
+  /** The MTU is fixed ("mtu lock"): nothing learned from the path changes it. */
+  mtuLocked?: boolean;
 }
 
 export interface RouteLookup {

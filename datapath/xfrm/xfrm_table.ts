@@ -12,7 +12,7 @@ import { FlowCache } from "./flow_cache.ts";
 import { RouteCache, type RouteLookup } from "./route_lookup.ts";
 import { PolicyTable } from "./xfrm_policy.ts";
 import { CELL_OSEQ } from "./xfrm_cells.ts";
-import { IPPROTO_ESP, type XfrmPolicyRecord, type XfrmStateRecord } from "./xfrm_record.ts";
+import { IPPROTO_COMP, IPPROTO_ESP, type XfrmPolicyRecord, type XfrmStateRecord } from "./xfrm_record.ts";
 import {
   EXPIRY_DYING,
   EXPIRY_VALID,
@@ -146,14 +146,19 @@ export class XfrmTable implements OuterSource {
   }
 
   /**
-   * Whether an ESP header that an ICMP error quotes may be one that went out lately: an SA for the mark, destination
-   * and SPI, and a sequence number not far behind its last one. The kernel looks for the SA only (vti4_err); who
-   * does not see the traffic can't guess the number (RFC 4301 §8.2.1).
+   * Whether a header that an ICMP error quotes may be one that went out lately: an SA for the mark, destination, SPI
+   * and protocol, and a sequence number not far behind its last one. The kernel looks for the SA only (vti4_err); who
+   * does not see the traffic can't guess the number (RFC 4301 §8.2.1). IPComp has no numbers to look at.
    */
-  hasSent(mark: number, daddr: number, spi: number, seq: number): boolean {
-    const state = this.states.lookup(mark | 0, daddr | 0, spi | 0, IPPROTO_ESP);
+  hasSent(mark: number, daddr: number, spi: number, seq: number, proto: number = IPPROTO_ESP): boolean {
+    const state = this.states.lookup(mark | 0, daddr | 0, spi | 0, proto);
     if (state === null) return false;
-    return ((state.f64[CELL_OSEQ] - seq) >>> 0) < RECENT_PACKETS;
+    if (proto === IPPROTO_COMP) return true;
+    const oseq = state.f64[CELL_OSEQ];
+    const low = seq >>> 0;
+    // Before the low half has wrapped, what is ahead was never sent, nor was 0.
+    if (oseq < 2 ** 32 && (low > oseq || low === 0)) return false;
+    return ((oseq - low) >>> 0) < RECENT_PACKETS;
   }
 
   /** Tells which SAs reached a byte or packet limit since the last call: `hard` and it is gone, else it is dying. */
