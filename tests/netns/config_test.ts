@@ -1,6 +1,6 @@
 /** A daemon that is told by a file what to carry: at its start, and again at each SIGHUP. */
 import assert from "node:assert/strict";
-import type { LinkInfo } from "../../actors/gateway.ts";
+import type { LinkInfo, XfrmStateInfo } from "../../actors/gateway.ts";
 import { Daemon, type Placement } from "../doubles/daemon.ts";
 import { type Background, run, Topology } from "../doubles/topology.ts";
 import { ping } from "../doubles/traffic.ts";
@@ -69,6 +69,14 @@ class Configured {
   private constructor(daemon: Daemon, path: string) {
     this.daemon = daemon;
     this.path = path;
+  }
+
+  /** Another daemon with the same directories, once this one has ended; it reads a new text. */
+  async restart(topology: Topology, text: string): Promise<Configured> {
+    await Deno.writeTextFile(this.path, text);
+    const { runDir } = this.daemon;
+    const args = ["--config", this.path];
+    return new Configured(await Daemon.start(topology, { placement: "packed", runDir, args }), this.path);
   }
 
   static async start(topology: Topology, placement: Placement, text: string): Promise<Configured> {
@@ -212,6 +220,38 @@ Deno.test("SIGHUP with a wrong file changes nothing and says which line", async 
   assert.equal(answered, sent);
   assert.equal((await daemon.link(netns[0], "vti1")).ifname, "vti1");
   assert.match(await configured.reload(one), /nothing to change$/);
+});
+
+Deno.test("a restart goes on with what the file still has, and removes what left it meanwhile", async () => {
+  await using topology = new Topology();
+  const netns = await twoSites(topology, [1, 2]);
+  const [a] = netns;
+  const one = (more: string) => tunnelToml(netns, { number: 1, key: 1, more });
+  const two = tunnelToml(netns, { number: 2, key: 2 });
+  const routes = (...texts: string[]) => `routes = ${JSON.stringify(texts)}`;
+  const first = await Configured.start(
+    topology,
+    "packed",
+    one(routes("10.50.0.0/16", "10.51.0.0/16")) + two,
+  );
+  await ping(topology, a, "10.9.1.2");
+  const { code } = await first.daemon.stop();
+  assert.equal(code, 0);
+  const { daemon } = await first.restart(topology, one(routes("10.51.0.0/16")));
+  const replays = await daemon.http("GET", `/v1/netns/${a}/xfrm/states`);
+  const sent = (replays.body as XfrmStateInfo[]).map(({ replay }) => replay.oseq);
+  assert.ok(sent.some((oseq) => oseq > 0), "sequence numbers go on");
+  await ping(topology, a, "10.9.1.2");
+  const route = await topology.must(a, ["ip", "route"]);
+  assert.match(route, /^10\.51\.0\.0\/16 dev vti1/m);
+  assert.doesNotMatch(route, /10\.50\./);
+  for (const side of netns) {
+    const { body } = await daemon.http("GET", `/v1/netns/${side}/links`);
+    const names = (body as { ifname: string }[]).map(({ ifname }) => ifname);
+    assert.deepEqual(names.filter((name) => name !== "ip_vti0"), ["vti1"]);
+    const states = await daemon.http("GET", `/v1/netns/${side}/xfrm/states`);
+    assert.equal((states.body as unknown[]).length, 2);
+  }
 });
 
 Deno.test("at the start a wrong file ends the daemon with the line, and leaves nothing", async () => {
