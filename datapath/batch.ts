@@ -80,7 +80,9 @@ export const OUTER_TOS = field(8);
 export const UDP_PORTS = field(9);
 /** Outgoing: 1 when the outer packet has DF set. */
 export const OUTER_DF = field(10);
-/** Outer protocol: 50 ESP (also inside UDP), 51 AH, 108 IPComp, 4 IPIP. */
+/** Incoming, in the same words: bytes of the IPv4 header right before OFFSET; 0 where no header was received (UDP). */
+export const OUTER_HEADER = OUTER_DF;
+/** Outer protocol: 50 ESP (incoming: also inside UDP), 17 UDP, 51 AH, 108 IPComp, 4 IPIP, 41 IPv6. */
 export const OUTER_PROTO = field(11);
 /** Ingress ifindex of a received packet, 0 when not known. */
 export const INGRESS = field(12);
