@@ -5,7 +5,7 @@
  *     2  SA table  inbound policy for the outer packet itself            xfrm_policy_check.ts
  *     3  SA table  SPI, SA                                               xfrm_input.ts findState
  *     4  SA table  SA valid, encapsulation, replay, limits, mode         xfrm_input.ts checkState
- *     5  SA table  ICV, decrypt, replay advance, trailer                 xfrm_input.ts decrypt, esp_input.ts
+ *     5  SA table  ICV, decrypt, replay advance                          xfrm_input.ts typeInput, esp_input.ts, ah_input.ts
  *     6  SA table  remove the tunnel: next header, DSCP and ECN          xfrm_input.ts removeTunnelEncap
  *     7  SA table  inbound policy for the inner packet                   vti_rcv_cb.ts
  *     8  tunnel    count, scrub, coalesce, write to the device
@@ -16,7 +16,7 @@
 import { type Batch, OUTER_DST, OUTER_PROTO, OUTER_SRC, PACKET_TUNNEL, REASON, UDP_PORTS } from "./batch.ts";
 import { DropReason } from "./drop_reason.ts";
 import { vtiRcvCb } from "./vti/vti_rcv_cb.ts";
-import { checkState, decrypt, findState, removeTunnelEncap } from "./xfrm/xfrm_input.ts";
+import { checkState, findState, removeTunnelEncap, typeInput } from "./xfrm/xfrm_input.ts";
 import { xfrmPolicyCheck } from "./xfrm/xfrm_policy_check.ts";
 import { IPPROTO_UDP } from "./xfrm/xfrm_record.ts";
 import { LOOPBACK_IFINDEX, type XfrmTable } from "./xfrm/xfrm_table.ts";
@@ -42,7 +42,7 @@ function receiveOne(table: XfrmTable, batch: Batch, i: number): number {
   if (state === null) return table.reason;
   const invalid = checkState(table, batch, i, state);
   if (invalid !== 0) return invalid;
-  const nextHeader = decrypt(table, batch, i, state);
+  const nextHeader = typeInput(table, batch, i, state);
   if (nextHeader < 0) return table.reason;
   const family = removeTunnelEncap(batch, i, state, nextHeader);
   if (family === 0) return DropReason.InStateModeError;

@@ -43,7 +43,12 @@ let proved: Proved | null | undefined;
 export function ipsecMbBackend(): CryptoBackend | null {
   if (proved === undefined) proved = prove();
   const library = proved;
-  return library === null ? null : { name: "ipsec-mb", create: (spec) => create(library, spec) };
+  if (library === null) return null;
+  return {
+    name: "ipsec-mb",
+    create: (spec) => create(library, spec),
+    createAuth: ({ auth }) => refuseUnknown(auth.name, "libIPSec_MB is used for AEADs only"),
+  };
 }
 
 function prove(): Proved | null {

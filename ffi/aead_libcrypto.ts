@@ -6,6 +6,7 @@
  */
 import type { CryptoBackend, EspTransform, EspTransformSpec } from "../datapath/esp/aead.ts";
 import type { Batch } from "../datapath/batch.ts";
+import { createAuth } from "./auth_libcrypto.ts";
 import { makeAuthenc } from "./authenc_libcrypto.ts";
 import {
   type AeadPlan,
@@ -48,7 +49,12 @@ function evpName(plan: AeadPlan): string {
 /** The backend, or null when this host has no libcrypto.so.3. */
 export function libcryptoBackend(): CryptoBackend | null {
   const lib = loadLibcrypto();
-  return lib === null ? null : { name: "libcrypto", create: (spec) => create(lib, spec) };
+  if (lib === null) return null;
+  return {
+    name: "libcrypto",
+    create: (spec) => create(lib, spec),
+    createAuth: (spec) => createAuth(lib, spec),
+  };
 }
 
 function create(lib: Libcrypto, spec: EspTransformSpec): EspTransform | Refusal {

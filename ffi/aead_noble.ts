@@ -9,14 +9,17 @@ import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { hmac } from "@noble/hashes/hmac.js";
 import { md5, ripemd160, sha1 } from "@noble/hashes/legacy.js";
 import { sha256, sha384, sha512 } from "@noble/hashes/sha2.js";
+import type { AuthSpec, AuthTransform } from "../datapath/ah/auth.ts";
 import type { CryptoBackend, EspTransform, EspTransformSpec } from "../datapath/esp/aead.ts";
 import type { Batch } from "../datapath/batch.ts";
 import {
   type AeadPlan,
   type AuthAlgorithm,
   type AuthencPlan,
+  type AuthPlan,
   type CipherAlgorithm,
   isRefusal,
+  planAuth,
   planTransform,
   type Refusal,
   refuseUnknown,
@@ -32,7 +35,7 @@ type Bytes = Uint8Array;
 
 /** The backend; every host has it. */
 export function nobleBackend(): CryptoBackend {
-  return { name: "noble", create };
+  return { name: "noble", create, createAuth };
 }
 
 function create(spec: EspTransformSpec): EspTransform | Refusal {
@@ -262,6 +265,55 @@ class NobleAuthenc implements EspTransform {
     const packet = batch.u8.subarray(esp, end);
     const message = this.#esn ? concat(packet, bigEndian(seqHi)) : packet;
     return this.#mac(this.#plan.authKey, message).subarray(0, this.icvLength);
+  }
+}
+
+function createAuth(spec: AuthSpec): AuthTransform | Refusal {
+  const plan = planAuth(spec);
+  if (isRefusal(plan)) return plan;
+  const mac = MACS[plan.auth.name];
+  if (mac === undefined) return refuseUnknown(plan.auth.name, "noble does not have it");
+  return new NobleAuth(plan, spec.esn, mac);
+}
+
+class NobleAuth implements AuthTransform {
+  readonly icvLength: number;
+  readonly fullLength: number;
+  readonly #plan: AuthPlan;
+  readonly #esn: boolean;
+  readonly #mac: MacFunction;
+  #destroyed = false;
+
+  constructor(plan: AuthPlan, esn: boolean, mac: MacFunction) {
+    this.#plan = plan;
+    this.#esn = esn;
+    this.#mac = mac;
+    this.icvLength = plan.icvLength;
+    this.fullLength = plan.auth.digestBytes;
+  }
+
+  sign(batch: Batch, at: number, length: number, icv: number, seqHi: number): boolean {
+    if (this.#destroyed) return false;
+    batch.u8.set(this.#icv(batch, at, length, seqHi), icv);
+    return true;
+  }
+
+  verify(batch: Batch, at: number, length: number, icv: number, seqHi: number): boolean {
+    if (this.#destroyed) return false;
+    const sent = batch.u8.slice(icv, icv + this.icvLength);
+    batch.u8.fill(0, icv, icv + this.icvLength);
+    return equalInConstantTime(this.#icv(batch, at, length, seqHi), sent);
+  }
+
+  destroy(): void {
+    this.#destroyed = true;
+    this.#plan.key.fill(0);
+  }
+
+  #icv(batch: Batch, at: number, length: number, seqHi: number): Bytes {
+    const packet = batch.u8.subarray(at, at + length);
+    const message = this.#esn ? concat(packet, bigEndian(seqHi)) : packet;
+    return this.#mac(this.#plan.key, message).subarray(0, this.icvLength);
   }
 }
 

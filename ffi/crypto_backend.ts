@@ -1,7 +1,7 @@
 /**
  * Which crypto library makes the transforms: the fastest that this host has, or the one that was asked for.
  */
-import type { CryptoBackend, EspTransformSpec } from "../datapath/esp/aead.ts";
+import type { CryptoBackend, CryptoRefusal } from "../datapath/esp/aead.ts";
 import { ipsecMbBackend } from "./aead_ipsec_mb.ts";
 import { libcryptoBackend } from "./aead_libcrypto.ts";
 import { nobleBackend } from "./aead_noble.ts";
@@ -61,11 +61,11 @@ function missing(name: keyof typeof INSTALL, state: string): never {
 
 /** `first`, and `next` for what `first` does not know. */
 function withNext(first: CryptoBackend, next: CryptoBackend): CryptoBackend {
+  const orElse = <T extends object>(made: T | CryptoRefusal, other: () => T | CryptoRefusal) =>
+    "errno" in made && made.errno === "ENOSYS" ? other() : made;
   return {
     name: first.name,
-    create(spec: EspTransformSpec) {
-      const made = first.create(spec);
-      return "errno" in made && made.errno === "ENOSYS" ? next.create(spec) : made;
-    },
+    create: (spec) => orElse(first.create(spec), () => next.create(spec)),
+    createAuth: (spec) => orElse(first.createAuth(spec), () => next.createAuth(spec)),
   };
 }

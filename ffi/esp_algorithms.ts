@@ -1,10 +1,11 @@
 /**
- * Algorithms of ESP as the crypto layer sees them: key lengths, IV, block, ICV; and the check of one SA's keys.
+ * Algorithms of ESP and AH as the crypto layer sees them: key lengths, IV, block, ICV; and the check of one SA's keys.
  *
  * Not handled, with the reason: cbc(des), cbc(cast5), cbc(blowfish), cbc(serpent), cbc(twofish): too weak, or in no
  * library that the gateway uses. An ICV beyond 256 bits: a batch has room for 32 bytes.
  */
-import type { EspTransformSpec } from "../datapath/esp/aead.ts";
+import type { AuthSpec } from "../datapath/ah/auth.ts";
+import type { CryptoRefusal, EspTransformSpec } from "../datapath/esp/aead.ts";
 
 export interface AeadAlgorithm {
   readonly name:
@@ -81,16 +82,11 @@ const AUTHS: readonly AuthAlgorithm[] = [
   { name: "xcbc(aes)", alias: null, digestBytes: 16, keyBytes: [16] },
   { name: "cmac(aes)", alias: null, digestBytes: 16, keyBytes: AES },
 ];
-const DIGEST_NULL = AUTHS[0];
-
 /** Longest ICV that the tailroom of a batch holds. */
 const MAX_ICV_BYTES = 32;
 
-/** What `CryptoBackend.create` answers instead of a transform. */
-export interface Refusal {
-  readonly errno: "ENOSYS" | "EINVAL";
-  readonly message: string;
-}
+/** What `CryptoBackend` answers instead of a transform. */
+export type Refusal = CryptoRefusal;
 
 /** AEAD with checked keys. The key bytes are copies: whoever holds the plan zeroes them. */
 export interface AeadPlan {
@@ -114,17 +110,24 @@ export interface AuthencPlan {
 
 export type EspPlan = AeadPlan | AuthencPlan;
 
+/** MAC with a checked key, a copy as well. */
+export interface AuthPlan {
+  readonly auth: AuthAlgorithm;
+  readonly key: Uint8Array<ArrayBuffer>;
+  readonly icvLength: number;
+}
+
 export function isRefusal(x: object): x is Refusal {
   return "errno" in x;
 }
 
 /** ENOSYS with a sentence. */
 export function refuseUnknown(name: string, state: string): Refusal {
-  return { errno: "ENOSYS", message: `Create ESP transform "${name}": ${state}` };
+  return { errno: "ENOSYS", message: `Create transform "${name}": ${state}` };
 }
 
 function refuseKey(name: string, state: string): Refusal {
-  return { errno: "EINVAL", message: `Create ESP transform "${name}": ${state}` };
+  return { errno: "EINVAL", message: `Create transform "${name}": ${state}` };
 }
 
 /** Finds the algorithms of `spec` and checks the lengths of its keys. Kernel: net/ipv4/esp4.c esp_init_state(). */
@@ -164,40 +167,51 @@ function planAead(aead: NonNullable<EspTransformSpec["aead"]>): AeadPlan | Refus
 }
 
 /** The kernel takes enc without auth too: the packets then have no ICV (authenc(digest_null, …)). */
+const NO_AUTH: AuthPlan = { auth: AUTHS[0], key: new Uint8Array(0), icvLength: 0 };
+
 function planAuthenc(
   enc: NonNullable<EspTransformSpec["enc"]>,
   auth: EspTransformSpec["auth"],
 ): AuthencPlan | Refusal {
   const cipher = CIPHERS.find((row) => row.name === enc.name || row.alias === enc.name);
   if (cipher === undefined) return refuseUnknown(enc.name, "unknown cipher");
-  const mac = auth === undefined
-    ? DIGEST_NULL
-    : AUTHS.find((row) => row.name === auth.name || row.alias === auth.name);
-  if (mac === undefined) return refuseUnknown(auth!.name, "unknown authentication algorithm");
-  const truncBits = auth?.truncBits ?? 0;
-  if (truncBits > mac.digestBytes * 8) {
-    return refuseKey(mac.name, `ICV of ${truncBits} bits, the digest has ${mac.digestBytes * 8}`);
-  }
-  if (truncBits > MAX_ICV_BYTES * 8) {
-    return refuseUnknown(mac.name, `ICV of ${truncBits} bits, at most ${MAX_ICV_BYTES * 8} are supported`);
-  }
   const keyBytes = enc.key.length - cipher.saltBytes;
   if (!cipher.keyBytes.includes(keyBytes)) {
     return refuseKey(cipher.name, keyLengthState(enc.key.length, cipher.keyBytes, cipher.saltBytes));
   }
-  const authKey = new Uint8Array(auth?.key ?? []);
-  if (mac.keyBytes !== null && !mac.keyBytes.includes(authKey.length)) {
-    return refuseKey(mac.name, keyLengthState(authKey.length, mac.keyBytes, 0));
+  const mac = auth === undefined ? NO_AUTH : findAuth(auth);
+  if (isRefusal(mac)) return mac;
+  if (mac.icvLength > MAX_ICV_BYTES) {
+    mac.key.fill(0);
+    const state = `ICV of ${mac.icvLength * 8} bits, at most ${MAX_ICV_BYTES * 8} are supported`;
+    return refuseUnknown(mac.auth.name, state);
   }
   return {
     kind: "authenc",
     cipher,
     cipherKey: new Uint8Array(enc.key.subarray(0, keyBytes)),
     salt: new Uint8Array(enc.key.subarray(keyBytes)),
-    auth: mac,
-    authKey,
-    icvLength: truncBits >> 3,
+    auth: mac.auth,
+    authKey: mac.key,
+    icvLength: mac.icvLength,
   };
+}
+
+/** Finds the MAC of `spec` and checks the length of its key. Kernel: net/ipv4/ah4.c ah_init_state(). */
+export function planAuth(spec: AuthSpec): AuthPlan | Refusal {
+  return findAuth(spec.auth);
+}
+
+function findAuth({ name, key, truncBits }: AuthSpec["auth"]): AuthPlan | Refusal {
+  const auth = AUTHS.find((row) => row.name === name || row.alias === name);
+  if (auth === undefined) return refuseUnknown(name, "unknown authentication algorithm");
+  if (truncBits > auth.digestBytes * 8) {
+    return refuseKey(auth.name, `ICV of ${truncBits} bits, the digest has ${auth.digestBytes * 8}`);
+  }
+  if (auth.keyBytes !== null && !auth.keyBytes.includes(key.length)) {
+    return refuseKey(auth.name, keyLengthState(key.length, auth.keyBytes, 0));
+  }
+  return { auth, key: new Uint8Array(key), icvLength: truncBits >> 3 };
 }
 
 function keyLengthState(bytes: number, cipherBytes: readonly number[], saltBytes: number): string {

@@ -9,8 +9,9 @@ import type { Batch } from "../datapath/batch.ts";
 export const AAD = 0;
 /** Salt ‖ IV ‖ block counter: 16 bytes. A salt of 3 bytes starts at NONCE + 1. */
 export const NONCE = 16;
-/** ICV as computed, at full length: 64 bytes. */
+/** ICV as computed, at full length. */
 export const TAG = 32;
+export const TAG_BYTES = 64;
 /** `int *outl` of the EVP calls, and the length of a digest. */
 const OUT_LENGTH = 96;
 /** 16 bytes that nobody writes. */

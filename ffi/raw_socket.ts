@@ -12,6 +12,7 @@ import {
   OFFSET,
   OUTER_DF,
   OUTER_DST,
+  OUTER_HEADER,
   OUTER_PROTO,
   OUTER_SRC,
   OUTER_TOS,
@@ -112,6 +113,7 @@ export class MmsgReceiver extends SlabReceiver {
     const header = (first & 0x0f) << 2;
     const total = Math.min(view.getUint16(start + 2), length);
     if (first >> 4 !== 4 || header < IPV4_HEADER || header > total) return -1;
+    i32[OUTER_HEADER + index] = header;
     i32[OUTER_TOS + index] = u8[start + 1];
     i32[OUTER_PROTO + index] = u8[start + 9];
     i32[OUTER_SRC + index] = view.getInt32(start + 12);

@@ -52,21 +52,29 @@ class Xcbc implements PacketMac {
     this.#subkeys = subkeys;
   }
 
-  /** 1. CBC over all blocks but the last, 2. the last one padded and masked with K2 or K3, 3. through CBC: the MAC. */
+  /**
+   * 1. CBC over all blocks but the last: those in the slab, then one that the high half straddles. 2. The last one
+   * padded and masked with K2 or K3. 3. Through CBC: the MAC.
+   */
   compute(batch: Batch, esp: number, bytes: number, seqHi: number, esn: boolean): boolean {
     const lib = this.#lib, ctx = this.#ctx, out = scratch.outLengthPointer;
     const total = esn ? bytes + 4 : bytes;
     const before = (total - 1) & ~(BLOCK_BYTES - 1);
-    // The high half must not straddle blocks: the text is a multiple of 4.
-    if (before > bytes) return false;
+    const inSlab = Math.min(before, bytes & ~(BLOCK_BYTES - 1));
     if (lib.EVP_EncryptInit_ex(ctx, null, null, null, scratch.zeroPointer) !== 1) return false;
     // In steps of a slot, so that each finds its pointer made.
-    for (let done = 0; done < before; done += SLOT_BYTES) {
-      const step = Math.min(SLOT_BYTES, before - done);
+    for (let done = 0; done < inSlab; done += SLOT_BYTES) {
+      const step = Math.min(SLOT_BYTES, inSlab - done);
       const part = pointerAt(batch, esp + done);
       if (lib.EVP_EncryptUpdate(ctx, discardedPointer, out, part, step) !== 1) return false;
     }
-    this.#lastBlock(batch, esp + before, bytes - before, seqHi, esn);
+    if (before > inSlab) {
+      this.#block(batch, esp, inSlab, bytes, seqHi, esn);
+      if (lib.EVP_EncryptUpdate(ctx, discardedPointer, out, scratch.tagPointer, BLOCK_BYTES) !== 1) {
+        return false;
+      }
+    }
+    this.#maskLast(this.#block(batch, esp, before, bytes, seqHi, esn));
     return lib.EVP_EncryptUpdate(ctx, scratch.tagPointer, out, scratch.tagPointer, BLOCK_BYTES) === 1;
   }
 
@@ -76,12 +84,21 @@ class Xcbc implements PacketMac {
     this.#subkeys.fill(0);
   }
 
-  /** Builds the last block in scratch TAG: `bytes` bytes from `at`, the high half, padding, mask (RFC 3566 §4). */
-  #lastBlock(batch: Batch, at: number, bytes: number, seqHi: number, esn: boolean): void {
+  /** Copies up to a block from position `from` of the message into scratch TAG. Returns the bytes copied. */
+  #block(batch: Batch, esp: number, from: number, bytes: number, seqHi: number, esn: boolean): number {
     const block = scratch.scratch;
     let n = 0;
-    for (; n < bytes; n++) block[scratch.TAG + n] = batch.u8[at + n];
-    if (esn) { for (let shift = 24; shift >= 0; shift -= 8) block[scratch.TAG + n++] = seqHi >>> shift; }
+    for (let p = from; p < bytes && n < BLOCK_BYTES; p++) block[scratch.TAG + n++] = batch.u8[esp + p];
+    if (!esn) return n;
+    for (let p = Math.max(0, from - bytes); p < 4 && n < BLOCK_BYTES; p++) {
+      block[scratch.TAG + n++] = seqHi >>> (24 - 8 * p);
+    }
+    return n;
+  }
+
+  /** Pads and masks the last block, of which `n` bytes are there (RFC 3566 §4). */
+  #maskLast(n: number): void {
+    const block = scratch.scratch;
     const mask = n === BLOCK_BYTES ? 16 : 32;
     if (n < BLOCK_BYTES) block[scratch.TAG + n++] = 0x80;
     while (n < BLOCK_BYTES) block[scratch.TAG + n++] = 0;

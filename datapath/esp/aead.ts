@@ -4,6 +4,7 @@
  * Every offset is a byte offset into the batch's slab. `esp` is where the ESP header (SPI, sequence number) starts;
  * the IV follows at esp + 8, the text at esp + 8 + ivLength, the ICV right behind the text. All work is in place.
  */
+import type { AuthSpec, AuthTransform } from "../ah/auth.ts";
 import type { Batch } from "../batch.ts";
 
 /** Names and keys of a transform, as in `ip xfrm state`; keys are raw bytes, salt last (RFC 4106 §8.1). */
@@ -39,11 +40,17 @@ export interface EspTransform {
   destroy(): void;
 }
 
+/** The errno that `ip xfrm state add` would give: ENOSYS unknown algorithm, EINVAL bad key. */
+export interface CryptoRefusal {
+  readonly errno: "ENOSYS" | "EINVAL";
+  readonly message: string;
+}
+
 /** One library that can make transforms. */
 export interface CryptoBackend {
   readonly name: "ipsec-mb" | "libcrypto" | "noble";
-  /** Makes a transform, or says which errno `ip xfrm state add` would give: ENOSYS unknown algorithm, EINVAL bad key. */
-  create(
-    spec: EspTransformSpec,
-  ): EspTransform | { readonly errno: "ENOSYS" | "EINVAL"; readonly message: string };
+  /** Makes what ESP needs. */
+  create(spec: EspTransformSpec): EspTransform | CryptoRefusal;
+  /** Makes what AH needs. */
+  createAuth(spec: AuthSpec): AuthTransform | CryptoRefusal;
 }

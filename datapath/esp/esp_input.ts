@@ -1,7 +1,7 @@
 /**
  * ESP, incoming (RFC 4303 §3.4; net/ipv4/esp4.c esp_input(), esp_remove_trailer()).
  */
-import type { Batch } from "../batch.ts";
+import { type Batch, LENGTH, OFFSET } from "../batch.ts";
 import * as esp from "../wire/esp.ts";
 import type { XfrmState } from "../xfrm/xfrm_state.ts";
 
@@ -11,19 +11,22 @@ export const BAD_FORMAT = -1;
 export const BAD_ICV = -2;
 
 /**
- * Verifies and decrypts the ESP packet of `length` bytes at `at`, in place.
+ * Verifies and decrypts the ESP packet `i`, in place.
  *
  * 1. Lengths: something is left between IV and ICV, a multiple of the cipher's block.
  * 2. Open: ICV, then decryption. Nothing of the text is looked at before.
  * 3. Trailer: at least one byte of payload is left before padding, pad length and next header. The kernel does not
  *    look at the padding's bytes, so neither does this. Next header 59 is a dummy packet.
  *
- * Returns next header << 16 | bytes of the payload, or BAD_FORMAT or BAD_ICV. The payload starts behind the IV.
+ * OFFSET and LENGTH then describe the payload. Returns its next header, BAD_FORMAT or BAD_ICV.
  */
-export function espInput(batch: Batch, at: number, length: number, x: XfrmState, seqHi: number): number {
+export function espInput(batch: Batch, i: number, x: XfrmState, seqHi: number): number {
+  const i32 = batch.i32;
+  const at = i32[OFFSET + i];
+
   // 1.
   const header = esp.HEADER_BYTES + x.ivLength;
-  const text = length - header - x.icvLength;
+  const text = i32[LENGTH + i] - header - x.icvLength;
   if (text <= 0) return BAD_FORMAT;
   // Stream modes have a block of 4 only for the padding's sake; the kernel takes other lengths as well.
   if (x.blockSize > 4 && text % x.blockSize !== 0) return BAD_FORMAT;
@@ -39,5 +42,8 @@ export function espInput(batch: Batch, at: number, length: number, x: XfrmState,
   if (payload <= 0) return BAD_FORMAT;
   const nextHeader = batch.u8[end - 1];
   if (nextHeader === esp.NO_NEXT_HEADER) return BAD_FORMAT;
-  return (nextHeader << 16) | payload;
+
+  i32[OFFSET + i] = at + header;
+  i32[LENGTH + i] = payload;
+  return nextHeader;
 }

@@ -11,6 +11,15 @@ import type { XfrmState } from "./xfrm_state.ts";
 /** Entries; a power of two. */
 export const CACHE_ENTRIES = 1024;
 
+/** One more SA of a bundle. */
+export interface BundleStep {
+  readonly state: XfrmState;
+  /** MTU of what it makes: of the outer route, or less by what further SAs add. */
+  readonly childMtu: number;
+  /** Bytes that it and all further ones add behind the packet at the most. */
+  readonly tailBytes: number;
+}
+
 /** Outgoing: the bundle. Incoming: the verdict of the policy check for the packet's SA. */
 export class FlowEntry {
   /** 0: never filled. */
@@ -20,13 +29,20 @@ export class FlowEntry {
   policy: XfrmPolicy | null = null;
   /** The main policy behind a sub policy. */
   mainPolicy: XfrmPolicy | null = null;
+  /** Outgoing: the SA that is applied first. */
   state: XfrmState | null = null;
+  /** Outgoing: the SAs that are applied after it, null for none. */
+  more: readonly BundleStep[] | null = null;
   /** Outgoing: the policies have said what happens, so they count as used; not where an SA or a route is missing. */
   decided = false;
-  /** Outgoing: interface and MTU of the outer route, and the longest inner packet. */
+  /** Outgoing: interface and MTU of the outer route, the longest inner packet, and MTU of what the first SA makes. */
   oif = 0;
   pathMtu = 0;
   mtu = 0;
+  childMtu = 0;
+  /** Outgoing: bytes that all SAs add before the packet, and behind it at the most. */
+  headBytes = 0;
+  tailBytes = 0;
 }
 
 export class FlowCache {
@@ -49,12 +65,9 @@ export class FlowCache {
     const at = this.#slot * FLOW_WORDS;
     for (let i = 0; i < FLOW_WORDS; i++) this.#keys[at + i] = flow.words[i];
     entry.generation = generation;
-    entry.reason =
-      entry.oif =
-      entry.pathMtu =
-      entry.mtu =
-        0;
+    entry.reason = 0;
     entry.policy = entry.mainPolicy = entry.state = null;
+    entry.more = null;
     entry.decided = false;
     return entry;
   }

@@ -13,6 +13,7 @@ import {
   OFFSET,
   OKEY,
   OUTER_DST,
+  OUTER_HEADER,
   OUTER_PROTO,
   OUTER_SRC,
   OUTER_TOS,
@@ -22,6 +23,7 @@ import {
   SLOT_BYTES,
   UDP_PORTS,
 } from "../batch.ts";
+import type { AuthTransform } from "../ah/auth.ts";
 import { XFRM_MIB, type XfrmMib } from "../drop_reason.ts";
 import type { CryptoBackend, EspTransform, EspTransformSpec } from "../esp/aead.ts";
 import * as ipv4 from "../wire/ipv4.ts";
@@ -98,6 +100,30 @@ export class FakeTransform implements EspTransform {
   }
 }
 
+/** The MAC of AH: a sum as well. */
+class FakeAuth implements AuthTransform {
+  constructor(readonly icvLength: number, readonly fullLength: number, readonly esn: boolean) {}
+
+  sign(batch: Batch, at: number, length: number, icv: number, seqHi: number): boolean {
+    batch.u8.set(this.#icv(batch, at, length, seqHi), icv);
+    return true;
+  }
+
+  verify(batch: Batch, at: number, length: number, icv: number, seqHi: number): boolean {
+    const sent = batch.u8.slice(icv, icv + this.icvLength);
+    batch.u8.fill(0, icv, icv + this.icvLength);
+    return this.#icv(batch, at, length, seqHi).every((byte, i) => byte === sent[i]);
+  }
+
+  destroy(): void {}
+
+  #icv(batch: Batch, at: number, length: number, seqHi: number): Uint8Array {
+    let h = this.esn ? seqHi ^ 0x7654321 : 0x1234567;
+    for (let i = at; i < at + length; i++) h = Math.imul(h ^ batch.u8[i], 0x01000193);
+    return Uint8Array.from({ length: this.icvLength }, (_, i) => h >>> (8 * (i & 3)));
+  }
+}
+
 /** `sum` false leaves out the checksum as well: what remains is the datapath's own cost. */
 export function fakeBackend(
   iv = 8,
@@ -115,6 +141,10 @@ export function fakeBackend(
       made.push(transform);
       return transform;
     },
+    createAuth: ({ auth, esn }) =>
+      auth.name === "unknown"
+        ? { errno: "ENOSYS", message: "unknown algorithm" }
+        : new FakeAuth(auth.truncBits / 8, 32, esn),
   };
 }
 
@@ -268,7 +298,7 @@ export function outBatch(...packets: Uint8Array[]): Batch {
   return batch;
 }
 
-/** A batch as a netns actor sends it: `packets` are outer IPv4 packets without options, their tunnel found. */
+/** A batch as a netns actor sends it: `packets` are outer IPv4 packets, their tunnel found. */
 export function inBatch(...packets: Uint8Array[]): Batch {
   const batch = new Batch(new ArrayBuffer(SLAB_BYTES));
   for (const packet of packets) appendOuter(batch, packet);
@@ -279,10 +309,11 @@ export function appendOuter(batch: Batch, packet: Uint8Array): number {
   const { i32, view, u8 } = batch;
   const i = i32[COUNT]++;
   const slot = i32[NEXT_SLOT]++;
-  const start = DATA + slot * SLOT_BYTES + ESP_AT - ipv4.HEADER_BYTES;
+  const header = (packet[0] & 15) << 2;
+  const start = DATA + slot * SLOT_BYTES + ESP_AT - header;
   u8.set(packet, start);
   const proto = u8[start + ipv4.PROTOCOL];
-  const strip = ipv4.HEADER_BYTES + (proto === IPPROTO_UDP ? 8 : 0);
+  const strip = header + (proto === IPPROTO_UDP ? 8 : 0);
   i32[OFFSET + i] = start + strip;
   i32[LENGTH + i] = packet.length - strip;
   i32[PACKET_TUNNEL + i] = 5;
@@ -292,6 +323,7 @@ export function appendOuter(batch: Batch, packet: Uint8Array): number {
   i32[OUTER_TOS + i] = u8[start + ipv4.TOS];
   i32[OUTER_PROTO + i] = proto === IPPROTO_UDP ? IPPROTO_ESP : proto;
   i32[UDP_PORTS + i] = proto === IPPROTO_UDP ? view.getInt32(start + 20) : 0;
+  i32[OUTER_HEADER + i] = proto === IPPROTO_UDP ? 0 : header;
   return i;
 }
 

@@ -1,8 +1,9 @@
 /**
- * From an ESP packet to the inner one (net/xfrm/xfrm_input.c xfrm_input(), xfrm4_remove_tunnel_encap()).
+ * From an outer packet to the inner one (net/xfrm/xfrm_input.c xfrm_input(), xfrm4_remove_tunnel_encap()).
  *
- * One SA a packet: a vti takes only tunnel mode, and tunnel mode ends the kernel's loop. BEET, which that loop would
- * take as well, is not handled and counts as a wrong mode.
+ * One SA a packet, and no loop: a vti takes only tunnel mode, and tunnel mode ends the kernel's loop. A packet that was
+ * nested comes out of the device as an IPsec packet for this host and goes in again as one of its own, as in the
+ * kernel. BEET, which the kernel would take as well, is not handled and counts as a wrong mode.
  */
 import {
   type Batch,
@@ -17,7 +18,9 @@ import {
   UDP_PORTS,
 } from "../batch.ts";
 import { DropReason } from "../drop_reason.ts";
-import { BAD_ICV, espInput } from "../esp/esp_input.ts";
+import { ahInput } from "../ah/ah_input.ts";
+import { BAD_FORMAT, BAD_ICV, espInput } from "../esp/esp_input.ts";
+import * as ah from "../wire/ah.ts";
 import * as esp from "../wire/esp.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as ipv6 from "../wire/ipv6.ts";
@@ -36,14 +39,14 @@ import { xfrmReplayAdvance, xfrmReplayCheck, xfrmReplaySeqHi } from "./xfrm_repl
 import { ALIVE, EXPIRY_EXPIRED, HARD_EXPIRED, type XfrmState } from "./xfrm_state.ts";
 import type { XfrmTable } from "./xfrm_table.ts";
 
-/** Bytes of an AH header before the ICV, and where its SPI is (RFC 4302 §2). */
-const AH_BYTES = 12;
-const AH_SPI = 4;
 /** IPComp: bytes of the header, and where its 16-bit CPI is (RFC 3173 §3). */
 const COMP_BYTES = 4;
 const COMP_CPI = 2;
 
-/** The SA of packet `i` by mark, destination, SPI and protocol. Null, with table.reason set, when there is none. */
+/**
+ * The SA of packet `i` by mark, destination, SPI and protocol; its sequence number is in table.seq then, 0 where the
+ * protocol has none. Null, with table.reason set, when there is no SA.
+ */
 export function findState(table: XfrmTable, batch: Batch, i: number): XfrmState | null {
   const { i32, view } = batch;
   const at = i32[OFFSET + i];
@@ -53,12 +56,15 @@ export function findState(table: XfrmTable, batch: Batch, i: number): XfrmState 
   if (proto === IPPROTO_ESP) {
     if (!esp.checkLen(length)) return refuse(table, DropReason.InHdrError);
     spi = esp.getSpi(view, at);
+    table.seq = esp.getSeq(view, at);
   } else if (proto === IPPROTO_AH) {
-    if (length < AH_BYTES) return refuse(table, DropReason.InHdrError);
-    spi = view.getInt32(at + AH_SPI);
+    if (!ah.checkLen(length)) return refuse(table, DropReason.InHdrError);
+    spi = ah.getSpi(view, at);
+    table.seq = ah.getSeq(view, at);
   } else if (proto === IPPROTO_COMP) {
     if (length < COMP_BYTES) return refuse(table, DropReason.InHdrError);
     spi = view.getUint16(at + COMP_CPI);
+    table.seq = 0;
   } else {
     // Only an IPComp SA's companion would vouch for bare IPIP, and IPComp is not handled.
     return refuse(table, DropReason.InBareIpip);
@@ -77,10 +83,10 @@ function refuse(table: XfrmTable, reason: number): null {
  * 4. Limits. 5. Tunnel mode. Returns a DropReason.
  */
 export function checkState(table: XfrmTable, batch: Batch, i: number, state: XfrmState): number {
-  const { i32, view } = batch;
+  const { i32 } = batch;
   if (state.expiry === EXPIRY_EXPIRED) return DropReason.InStateInvalid;
   if ((state.encapType === 0) !== (i32[UDP_PORTS + i] === 0)) return DropReason.InStateMismatch;
-  if (!xfrmReplayCheck(state, esp.getSeq(view, i32[OFFSET + i]))) return DropReason.InStateSeqError;
+  if (!xfrmReplayCheck(state, table.seq)) return DropReason.InStateSeqError;
   const expiry = state.checkExpire(table.now);
   if (expiry !== ALIVE) {
     table.expired(state, expiry);
@@ -90,28 +96,31 @@ export function checkState(table: XfrmTable, batch: Batch, i: number, state: Xfr
 }
 
 /**
- * 1. High half of the sequence number. 2. ICV and decryption. 3. Replay advance, counters. 4. OFFSET and LENGTH
- * describe the payload. Returns its next header, or -1 with table.reason set.
+ * 1. High half of the sequence number. 2. The protocol's transform: ICV, decryption. 3. Replay advance, counters.
+ * OFFSET and LENGTH then describe the payload. Returns its next header, or -1 with table.reason set.
  */
-export function decrypt(table: XfrmTable, batch: Batch, i: number, state: XfrmState): number {
+export function typeInput(table: XfrmTable, batch: Batch, i: number, state: XfrmState): number {
   const i32 = batch.i32;
-  const at = i32[OFFSET + i];
-  const seq = esp.getSeq(batch.view, at);
+  const seq = table.seq;
   const seqHi = xfrmReplaySeqHi(state, seq);
-  const opened = espInput(batch, at, i32[LENGTH + i], state, seqHi);
-  if (opened < 0) {
-    if (opened === BAD_ICV) state.f64[CELL_FAILED]++;
+  const nextHeader = state.proto === IPPROTO_ESP
+    ? espInput(batch, i, state, seqHi)
+    : otherInput(batch, i, state, seqHi);
+  if (nextHeader < 0) {
+    if (nextHeader === BAD_ICV) state.f64[CELL_FAILED]++;
     table.reason = DropReason.InStateProtoError;
     return -1;
   }
   xfrmReplayAdvance(state, seq, seqHi);
-  const payload = opened & 0xffff;
+  const payload = i32[LENGTH + i];
   state.count(payload);
-  i32[OFFSET + i] = at + esp.HEADER_BYTES + state.ivLength;
-  i32[LENGTH + i] = payload;
   i32[INNER_LENGTH + i] = payload;
   i32[SA + i] = state.number;
-  return opened >>> 16;
+  return nextHeader;
+}
+
+function otherInput(batch: Batch, i: number, state: XfrmState, seqHi: number): number {
+  return state.proto === IPPROTO_AH ? ahInput(batch, i, state, seqHi) : BAD_FORMAT;
 }
 
 /**

@@ -1,15 +1,11 @@
 /**
- * From a flow to its bundle: policy, SA and outer route (net/xfrm/xfrm_policy.c xfrm_lookup_with_ifid(),
+ * From a flow to its bundle: policies and SAs (net/xfrm/xfrm_policy.c xfrm_lookup_with_ifid(),
  * xfrm_tmpl_resolve_one(); net/xfrm/xfrm_state.c xfrm_state_find()).
- *
- * Not handled: bundles of more than one SA (ESP in ESP, IPComp in ESP). A vti's receiver refuses every SA that is not
- * in tunnel mode, so such a bundle could not come back. Optional templates without an SA are skipped as in the
- * kernel. No larval SA and no ACQUIRE either: nobody listens for them here.
  */
 import { DropReason } from "../drop_reason.ts";
-import { DST, type Flow, MARK, SRC } from "./flow.ts";
+import { DST, SRC } from "./flow.ts";
 import type { FlowEntry } from "./flow_cache.ts";
-import { xfrmStateMtu } from "./xfrm_mtu.ts";
+import { createBundle } from "./xfrm_bundle.ts";
 import {
   DIR_OUT,
   MAX_DEPTH,
@@ -18,9 +14,13 @@ import {
   type XfrmPolicy,
   type XfrmTemplate,
 } from "./xfrm_policy.ts";
-import { AF_INET, AF_UNSPEC, type MarkRecord, XfrmModeNumber } from "./xfrm_record.ts";
+import { AF_INET, AF_UNSPEC, XfrmModeNumber } from "./xfrm_record.ts";
 import { EXPIRY_EXPIRED, type XfrmState } from "./xfrm_state.ts";
 import type { XfrmTable } from "./xfrm_table.ts";
+
+/** SAs of the flow in hand, the innermost first, and their number. */
+const resolved: (XfrmState | null)[] = new Array(MAX_DEPTH).fill(null);
+let count = 0;
 
 /** The bundle of the table's flow. `reason` says when there is none. Never null, never to be kept. */
 export function xfrmLookup(table: XfrmTable): FlowEntry {
@@ -38,9 +38,8 @@ function buildBundle(table: XfrmTable): FlowEntry {
   return entry;
 }
 
-/** 1. policies; 2. templates; 3. SA; 4. outer route; 5. longest inner packet. Returns a DropReason. */
+/** 1. policies; 2. an SA for each template; 3. outer routes and MTUs. Returns a DropReason. */
 function resolve(table: XfrmTable, entry: FlowEntry): number {
-  const flow = table.flow;
   findPolicies(table, entry, DIR_OUT);
   const first = entry.policy;
   const second = entry.mainPolicy;
@@ -50,25 +49,12 @@ function resolve(table: XfrmTable, entry: FlowEntry): number {
     return DropReason.OutPolBlock;
   }
   if (first.templates.length + (second?.templates.length ?? 0) >= MAX_DEPTH) return DropReason.OutPolError;
-  const reason = resolveTemplates(table, first, entry) ||
-    (second === null ? 0 : resolveTemplates(table, second, entry));
+  count = 0;
+  const reason = resolveTemplates(table, first) || (second === null ? 0 : resolveTemplates(table, second));
   if (reason !== 0) return reason;
-  const state = entry.state;
-  entry.decided = true;
-  if (state === null) return DropReason.OutNoPolicy;
-  // vti_state_check() would refuse these anyway; there is no outer IPv4 packet to route.
-  if (state.mode === XfrmModeNumber.transport || state.family !== AF_INET) return DropReason.OutStateCheck;
-
-  const mark = state.outputMark === null ? 0 : outputMark(state.outputMark, flow);
-  const route = table.routeCache.lookup(state.daddr[0], state.saddr[0], flow.tos, mark);
-  if (route.errno !== 0) {
-    entry.decided = false;
-    return DropReason.OutBundleGenError;
-  }
-  entry.oif = route.oif;
-  entry.pathMtu = route.mtu;
-  entry.mtu = xfrmStateMtu(route.mtu, state.encapType, state.ivLength, state.icvLength, state.blockSize);
-  return 0;
+  const refused = count === 0 ? DropReason.OutNoPolicy : createBundle(table, entry, resolved, count);
+  entry.decided = refused !== DropReason.OutBundleGenError;
+  return refused;
 }
 
 /** xfrm_policy_lookup() and xfrm_expand_policies(): a sub policy is asked first and the main one counts as well. */
@@ -79,26 +65,37 @@ export function findPolicies(table: XfrmTable, entry: FlowEntry, dir: number): v
   entry.mainPolicy = sub === null ? null : main;
 }
 
-/** Puts the SA of the policy's templates into entry.state. Returns a DropReason. */
-function resolveTemplates(table: XfrmTable, policy: XfrmPolicy, entry: FlowEntry): number {
-  for (const template of policy.templates) {
-    const reason = resolveTemplate(table, policy, template, entry);
+/** Puts the SA of each of the policy's templates into `resolved`. Returns a DropReason. */
+function resolveTemplates(table: XfrmTable, policy: XfrmPolicy): number {
+  /** The template whose ends the packet has so far; null: its own. */
+  let outer: XfrmTemplate | null = null;
+  for (let i = 0; i < policy.templates.length; i++) {
+    const template = policy.templates[i];
+    const before = count;
+    const reason = resolveTemplate(table, policy, template, outer);
     if (reason !== 0) return reason;
+    if (hasOwnEnds(template) && count > before) outer = template;
   }
   return 0;
+}
+
+/** Tunnel mode and BEET give the packet other ends, transport mode keeps those it has. */
+function hasOwnEnds(template: XfrmTemplate): boolean {
+  return template.mode === XfrmModeNumber.tunnel || template.mode === XfrmModeNumber.beet;
 }
 
 function resolveTemplate(
   table: XfrmTable,
   policy: XfrmPolicy,
   template: XfrmTemplate,
-  entry: FlowEntry,
+  outer: XfrmTemplate | null,
 ): number {
-  const tunnel = template.mode === XfrmModeNumber.tunnel || template.mode === XfrmModeNumber.beet;
-  const local = tunnel ? template.saddr : table.flow.words.subarray(SRC, SRC + 4);
-  const remote = tunnel ? template.daddr : table.flow.words.subarray(DST, DST + 4);
+  const from = hasOwnEnds(template) ? template : outer;
+  const words = table.flow.words;
+  const local = from === null ? words.subarray(SRC, SRC + 4) : from.saddr;
+  const remote = from === null ? words.subarray(DST, DST + 4) : from.daddr;
   let source = local[0];
-  if (tunnel && template.family === AF_INET && source === 0) {
+  if (from !== null && from.family === AF_INET && source === 0) {
     const route = table.routeCache.lookup(remote[0], 0, table.flow.tos, 0);
     if (route.errno !== 0) return DropReason.OutPolError;
     source = route.src;
@@ -112,8 +109,7 @@ function resolveTemplate(
       table.states.lookup(mark, remote[0], template.spi, template.proto) !== null;
     return taken ? DropReason.OutPolError : DropReason.OutNoStates;
   }
-  if (entry.state !== null) return DropReason.OutPolError;
-  entry.state = state;
+  resolved[count++] = state;
   return 0;
 }
 
@@ -161,9 +157,4 @@ function sameLow(a: Int32Array, b: Int32Array): boolean {
 
 function isZero(a: Int32Array): boolean {
   return (a[0] | a[1] | a[2] | a[3]) === 0;
-}
-
-/** SA output-mark: what the outer route is looked up with. */
-function outputMark(rule: MarkRecord, flow: Flow): number {
-  return (rule.value & rule.mask) | (flow.words[MARK] & ~rule.mask);
 }

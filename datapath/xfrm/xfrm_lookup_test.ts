@@ -162,7 +162,7 @@ Deno.test("xfrmLookup() carries IPv6 by an SA without a family, or with an IPv6 
   assert.equal(lookup(tableOf({ policies, states: [{ sel: anySelector(AF_INET6) }] }), six), 1);
 });
 
-Deno.test("xfrmLookup() skips optional templates, and refuses six or two SAs", () => {
+Deno.test("xfrmLookup() skips optional templates, and refuses six", () => {
   const comp = templateRecord({ proto: 108, optional: true });
   const esp = templateRecord();
   assert.equal(lookup(tableOf({ policies: [{ templates: [comp, esp] }] })), 1);
@@ -172,7 +172,7 @@ Deno.test("xfrmLookup() skips optional templates, and refuses six or two SAs", (
     lookup(tableOf({ policies: [{ templates: [comp, comp, comp, comp, comp, esp] }] })),
     "OutPolError",
   );
-  assert.equal(lookup(tableOf({ policies: [{ templates: [esp, esp] }] })), "OutPolError");
+  assert.equal(lookup(tableOf({ policies: [{ templates: [esp, esp] }] })), 1);
 });
 
 Deno.test("xfrmLookup() takes a sub policy first and counts the main one in", () => {

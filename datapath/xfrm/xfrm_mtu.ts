@@ -1,34 +1,44 @@
 /**
- * How long an inner packet may be (net/xfrm/xfrm_state.c xfrm_state_mtu(), net/ipv4/esp4.c esp_init_state()).
+ * How long a packet may be before an SA's transform (net/xfrm/xfrm_state.c xfrm_state_mtu(), net/ipv4/esp4.c
+ * esp_init_state()).
  */
 import * as esp from "../wire/esp.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as udp from "../wire/udp.ts";
+import { IPPROTO_ESP, XfrmModeNumber } from "./xfrm_record.ts";
 
 /** UDP encapsulation types (include/uapi/linux/udp.h). */
 export const ENCAP_NONE = 0;
 export const ENCAP_ESPINUDP_NONIKE = 1;
+export const ENCAP_ESPINUDP = 2;
 /** Zero bytes that the non-IKE draft puts between UDP and ESP. */
 export const NONIKE_BYTES = 8;
 
-/** Bytes between the start of the outer IPv4 header and the ESP header. */
+/** Bytes between the outer IPv4 header and the ESP header. */
 export function encapBytes(encapType: number): number {
-  if (encapType === ENCAP_NONE) return ipv4.HEADER_BYTES;
-  return ipv4.HEADER_BYTES + udp.HEADER_BYTES + (encapType === ENCAP_ESPINUDP_NONIKE ? NONIKE_BYTES : 0);
+  if (encapType === ENCAP_NONE) return 0;
+  return udp.HEADER_BYTES + (encapType === ENCAP_ESPINUDP_NONIKE ? NONIKE_BYTES : 0);
+}
+
+/** What an SA adds to a packet. */
+export interface MtuShape {
+  readonly proto: number;
+  readonly mode: number;
+  /** Bytes before the payload, the outer header of tunnel mode included (x->props.header_len). */
+  readonly headerBytes: number;
+  readonly icvLength: number;
+  /** The text is a multiple of this. */
+  readonly blockSize: number;
 }
 
 /**
- * Longest inner packet of a tunnel mode ESP SA whose outer packet fits `mtu`.
- * What is left for the text is rounded down to the cipher's block, then pad length and next header go off.
+ * Longest packet whose result fits `mtu`: in tunnel mode the inner packet, in transport mode the IP packet as it was.
+ * For ESP what is left for the text is rounded down to the cipher's block, then pad length and next header go off.
  * 0 when nothing fits.
  */
-export function xfrmStateMtu(
-  mtu: number,
-  encapType: number,
-  ivLength: number,
-  icvLength: number,
-  blockSize: number,
-): number {
-  const room = mtu - encapBytes(encapType) - esp.HEADER_BYTES - ivLength - icvLength;
-  return Math.max(0, room - (room % blockSize) - esp.TRAILER_BYTES);
+export function xfrmStateMtu(x: MtuShape, mtu: number): number {
+  if (x.proto !== IPPROTO_ESP) return Math.max(0, mtu - x.headerBytes);
+  const header = x.mode === XfrmModeNumber.tunnel ? 0 : ipv4.HEADER_BYTES;
+  const room = mtu - x.headerBytes - x.icvLength - header;
+  return Math.max(0, room - (room % x.blockSize) + header - esp.TRAILER_BYTES);
 }

@@ -4,7 +4,9 @@
  * Addresses, SPI, marks and reqid are 32-bit integers of either sign, so that they compare with `===` and never need
  * a heap number.
  */
-import type { CryptoBackend, EspTransform } from "../esp/aead.ts";
+import type { AuthTransform } from "../ah/auth.ts";
+import type { CryptoBackend, CryptoRefusal, EspTransform } from "../esp/aead.ts";
+import * as esp from "../wire/esp.ts";
 import { Selector } from "./selector.ts";
 import {
   BITMAP_WORDS,
@@ -19,7 +21,10 @@ import {
 } from "./xfrm_cells.ts";
 import { lastSequence, LEASE_PACKETS, takeLease } from "./xfrm_lease.ts";
 import { encapBytes } from "./xfrm_mtu.ts";
+import { findShape, type StateShape } from "./xfrm_shape.ts";
 import {
+  IPPROTO_AH,
+  IPPROTO_ESP,
   type LifetimeRecord,
   type MarkRecord,
   XfrmExtraFlagBit,
@@ -38,12 +43,6 @@ export const EXPIRY_EXPIRED = 2;
 export const ALIVE = 0;
 export const SOFT_EXPIRED = 1;
 export const HARD_EXPIRED = 2;
-
-/** Why an SA can't be added. */
-export interface StateError {
-  readonly errno: "ENOSYS" | "EINVAL";
-  readonly message: string;
-}
 
 /** What an update may replace in a valid SA (xfrm_state_update()). */
 export type XfrmStateUpdate = Pick<
@@ -79,7 +78,7 @@ export class XfrmState implements ReplayState {
   encapType = 0;
   /** Source port << 16 | destination port. */
   encapPorts = 0;
-  /** Bytes from the outer IPv4 header to the ESP header. */
+  /** Bytes between the outer IPv4 header and the ESP header. */
   encapBytes = 0;
   outputMark: MarkRecord | null = null;
   lifetime!: LifetimeRecord;
@@ -91,6 +90,11 @@ export class XfrmState implements ReplayState {
   readonly ivLength: number;
   readonly icvLength: number;
   readonly blockSize: number;
+  /** Bytes of an AH header with this SA's ICV, and with one that was not truncated. */
+  readonly ahBytes: number;
+  readonly ahFullBytes: number;
+  /** Its packets have sequence numbers. */
+  readonly numbered: boolean;
 
   /** Last number taken, its two halves as they go into the packet, and the last number of the lease. */
   oseq = 0;
@@ -104,10 +108,12 @@ export class XfrmState implements ReplayState {
   readonly #spec: XfrmStateRecord["transform"];
   #sealer: EspTransform | null = null;
   #opener: EspTransform | null = null;
+  #auth: AuthTransform | null = null;
+  readonly #fixedBytes: number;
   #leaseEnd = 0;
   readonly #lastSequence: number;
 
-  private constructor(record: XfrmStateRecord, backend: CryptoBackend, sample: EspTransform) {
+  private constructor(record: XfrmStateRecord, backend: CryptoBackend, shape: StateShape) {
     const { f64, i32 } = viewXfrmCells(record.cells);
     this.number = record.number;
     this.family = record.family;
@@ -129,28 +135,25 @@ export class XfrmState implements ReplayState {
     this.i32 = i32;
     this.dontEncapDscp = (record.extraFlags & XfrmExtraFlagBit["dont-encap-dscp"]) !== 0;
     this.tfcpad = record.tfcpad;
-    this.ivLength = sample.ivLength;
-    this.icvLength = sample.icvLength;
-    this.blockSize = sample.blockSize;
+    this.ivLength = shape.ivLength;
+    this.icvLength = shape.icvLength;
+    this.blockSize = shape.blockSize;
+    this.ahBytes = shape.ahBytes;
+    this.ahFullBytes = shape.ahFullBytes;
+    this.#fixedBytes = shape.fixedBytes;
+    this.numbered = record.proto === IPPROTO_ESP || record.proto === IPPROTO_AH;
     this.expiry = f64[CELL_EXPIRY];
     this.#backend = backend;
     this.#spec = record.transform;
     this.#setAttributes(record);
   }
 
-  /**
-   * Makes the SA, which owns the keys of its record, or says why its algorithms or keys won't do. The transform made
-   * to find out is thrown away: an SA is used one way as a rule, and its first packet tells which.
-   */
-  static create(record: XfrmStateRecord, backend: CryptoBackend): XfrmState | StateError {
-    const sample = backend.create({ ...record.transform, direction: "out" });
-    if ("errno" in sample) {
-      zeroKeys(record.transform);
-      return sample;
-    }
-    const state = new XfrmState(record, backend, sample);
-    sample.destroy();
-    return state;
+  /** Makes the SA, which owns the keys of its record, or says why its algorithms or keys won't do. */
+  static create(record: XfrmStateRecord, backend: CryptoBackend): XfrmState | CryptoRefusal {
+    const shape = findShape(record, backend);
+    if (!("errno" in shape)) return new XfrmState(record, backend, shape);
+    zeroKeys(record.transform);
+    return shape;
   }
 
   /** xfrm_state_update() of a valid SA; keys and window stay, dying ends. */
@@ -173,6 +176,16 @@ export class XfrmState implements ReplayState {
 
   get isTunnel(): boolean {
     return this.mode === XfrmModeNumber.tunnel;
+  }
+
+  /** Bytes that go behind the payload at the most: padding, pad length, next header, ICV. */
+  get tailBytes(): number {
+    return this.proto === IPPROTO_ESP ? this.blockSize - 1 + esp.TRAILER_BYTES + this.icvLength : 0;
+  }
+
+  /** Bytes that go before the payload, the outer header of tunnel mode included (x->props.header_len). */
+  get headerBytes(): number {
+    return this.#fixedBytes + this.encapBytes;
   }
 
   /** xfrm_mark rule: an SA without a mark takes any. */
@@ -249,6 +262,17 @@ export class XfrmState implements ReplayState {
     return this.#opener ??= this.#create("in");
   }
 
+  /** MAC of AH, made at the first packet; null when the library fails at that. */
+  auth(): AuthTransform | null {
+    return this.#auth ??= this.#createAuth();
+  }
+
+  #createAuth(): AuthTransform | null {
+    const { auth, esn } = this.#spec;
+    const made = auth === undefined ? null : this.#backend.createAuth({ auth, esn });
+    return made === null || "errno" in made ? null : made;
+  }
+
   #create(direction: "in" | "out"): EspTransform | null {
     const made = this.#backend.create({ ...this.#spec, direction });
     return "errno" in made ? null : made;
@@ -258,7 +282,8 @@ export class XfrmState implements ReplayState {
   destroy(): void {
     this.#sealer?.destroy();
     this.#opener?.destroy();
-    this.#sealer = this.#opener = null;
+    this.#auth?.destroy();
+    this.#sealer = this.#opener = this.#auth = null;
     zeroKeys(this.#spec);
   }
 }

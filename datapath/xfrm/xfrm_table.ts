@@ -3,8 +3,7 @@
  */
 import type { Batch } from "../batch.ts";
 import { DROP_MIB } from "../drop_reason.ts";
-import type { CryptoBackend } from "../esp/aead.ts";
-import type { OuterSource } from "../esp/esp_output.ts";
+import type { CryptoBackend, CryptoRefusal } from "../esp/aead.ts";
 import { receive } from "../receive.ts";
 import { transmit } from "../transmit.ts";
 import { Flow } from "./flow.ts";
@@ -12,15 +11,9 @@ import { FlowCache } from "./flow_cache.ts";
 import { RouteCache, type RouteLookup } from "./route_lookup.ts";
 import { PolicyTable } from "./xfrm_policy.ts";
 import { CELL_OSEQ } from "./xfrm_cells.ts";
+import type { OuterSource } from "./xfrm_outer_header.ts";
 import { IPPROTO_COMP, IPPROTO_ESP, type XfrmPolicyRecord, type XfrmStateRecord } from "./xfrm_record.ts";
-import {
-  EXPIRY_DYING,
-  EXPIRY_VALID,
-  HARD_EXPIRED,
-  type StateError,
-  XfrmState,
-  type XfrmStateUpdate,
-} from "./xfrm_state.ts";
+import { EXPIRY_DYING, EXPIRY_VALID, HARD_EXPIRED, XfrmState, type XfrmStateUpdate } from "./xfrm_state.ts";
 import { StateTable } from "./xfrm_state_table.ts";
 
 /** ifindex of `lo` in every netns; a packet for this host is routed to it. */
@@ -50,15 +43,17 @@ export class XfrmTable implements OuterSource {
   /** Grows with every change that a cached bundle or verdict depends on. */
   generation = 1;
 
-  /** The packet in hand: its flow, and why a step refused it. */
+  /** The packet in hand: its flow, why a step refused it, its sequence number, its outer identification. */
   readonly flow: Flow = new Flow();
   reason = 0;
+  seq = 0;
+  id = 0;
   /** Seconds since 1970, read once a batch. */
   now = 0;
 
   readonly #backend: CryptoBackend;
   readonly #mib: Float64Array;
-  #id: number = Math.floor(Math.random() * 65536);
+  #lastId: number = Math.floor(Math.random() * 65536);
   #expired: { readonly number: number; readonly hard: boolean }[] = [];
 
   constructor(options: XfrmTableOptions) {
@@ -72,7 +67,7 @@ export class XfrmTable implements OuterSource {
    * Adds an SA; the keys in its record belong to the table from here on, which zeroes them in the end.
    * Returns null, or why the algorithms or keys won't do.
    */
-  addState(record: XfrmStateRecord): StateError | null {
+  addState(record: XfrmStateRecord): CryptoRefusal | null {
     const made = XfrmState.create(record, this.#backend);
     if (!(made instanceof XfrmState)) return made;
     this.delState(record.number);
@@ -183,7 +178,7 @@ export class XfrmTable implements OuterSource {
 
   /** Counts up, so that fragments of different packets don't mix (RFC 791 §3.2); 0 is left to packets with DF. */
   nextId(): number {
-    this.#id = this.#id === 65535 ? 1 : this.#id + 1;
-    return this.#id;
+    this.#lastId = this.#lastId === 65535 ? 1 : this.#lastId + 1;
+    return this.#lastId;
   }
 }
