@@ -34,8 +34,8 @@ export interface UdpPort {
 export interface NetnsInit {
   readonly kind: "netns";
   readonly saTable: number;
-  /** Raw socket that receives ESP. */
-  readonly espFd: number;
+  /** Raw sockets that receive ESP and AH. */
+  readonly rawFds: readonly number[];
   /** Raw socket that sends whole packets. */
   readonly sendFd: number;
   /** Raw socket that receives ICMP errors. */

@@ -86,7 +86,7 @@ export class NetnsActor implements Behaviour<Batch> {
       new NextHopLookup(init.hopsFd),
       new PacketFilters(init.netnsFd, init.nftablesFd),
     );
-    this.#listen(new MmsgReceiver(init.espFd));
+    for (const fd of init.rawFds) this.#listen(new MmsgReceiver(fd));
     for (const port of init.udpPorts) this.#openUdp(port);
     this.#monitor = new RtnetlinkMonitor(init.monitorFd);
     context.watch(init.monitorFd, EPOLLIN, MONITOR_TOKEN);

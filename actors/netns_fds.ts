@@ -11,6 +11,7 @@ import { openRtnetlinkMonitor } from "../ffi/rtnetlink_monitor.ts";
 /** IPPROTO_RAW: a socket that sends whole packets of any protocol and receives none. */
 const SEND_ONLY = 255;
 const IPPROTO_ESP = 50;
+const IPPROTO_AH = 51;
 
 export interface NetnsFds {
   /** The namespace itself. */
@@ -22,6 +23,7 @@ export interface NetnsFds {
   /** rtnetlink that is told of changes. */
   readonly monitor: number;
   readonly esp: number;
+  readonly ah: number;
   readonly send: number;
   /** Packet socket that sends, and rtnetlink for its next hops. */
   readonly packet: number;
@@ -48,6 +50,7 @@ export function openNetnsFds(netns: number): NetnsFds {
       routes: keep(openRtnetlink()),
       monitor: keep(openRtnetlinkMonitor()),
       esp: keep(openRawSocket(IPPROTO_ESP)),
+      ah: keep(openRawSocket(IPPROTO_AH)),
       send: keep(openRawSocket(SEND_ONLY)),
       packet: keep(openPacketSendSocket()),
       hops: keep(openRtnetlink()),

@@ -5,7 +5,7 @@
  */
 import type { CryptoBackend } from "../datapath/esp/aead.ts";
 import { XFRM_MIB, type XfrmMib } from "../datapath/drop_reason.ts";
-import { IPPROTO_ESP } from "../datapath/xfrm/xfrm_record.ts";
+import { IPPROTO_AH, IPPROTO_ESP } from "../datapath/xfrm/xfrm_record.ts";
 import { EBADFD } from "../ffi/errno.ts";
 import { close } from "../ffi/io.ts";
 import { withNetns } from "../ffi/netns.ts";
@@ -107,7 +107,7 @@ export class NetnsSpace {
       return {
         kind: "netns",
         saTable: this.actors.saTable,
-        espFd: this.#fds.esp,
+        rawFds: [this.#fds.esp, this.#fds.ah],
         sendFd: this.#fds.send,
         icmpErrorFd: this.#fds.icmpError,
         packetFd: this.#fds.packet,
@@ -213,10 +213,13 @@ export class NetnsSpace {
   }
 
   #checkTransform(spec: TransformSpec, proto: number): ReturnType<XfrmUserDeps["checkTransform"]> {
-    if (proto !== IPPROTO_ESP) {
-      return { errno: "EPROTONOSUPPORT", message: "AH and IPComp are not carried yet, only ESP" };
+    if (proto !== IPPROTO_ESP && proto !== IPPROTO_AH) {
+      return { errno: "EPROTONOSUPPORT", message: "IPComp is not carried yet" };
     }
-    const made = this.#deps.backend.create({ ...spec, direction: "out" });
+    const { backend } = this.#deps;
+    const made = proto === IPPROTO_ESP
+      ? backend.create({ ...spec, direction: "out" })
+      : backend.createAuth({ auth: spec.auth!, esn: spec.esn });
     if ("errno" in made) return made;
     made.destroy();
     return null;

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""ESP by scapy at one end of a wire: seals, sends, receives and opens what a test asks for.
+"""ESP and AH by scapy at one end of a wire: seals, sends, receives and opens what a test asks for.
 
 Usage: esp_judge.py DEVICE GATEWAY_MAC
 
@@ -18,7 +18,7 @@ warnings.filterwarnings("ignore")
 logging.getLogger("scapy").setLevel(logging.ERROR)
 from scapy.layers.inet import ICMP, IP  # noqa: E402
 from scapy.layers.inet6 import ICMPv6EchoReply, ICMPv6EchoRequest, IPv6  # noqa: E402
-from scapy.layers.ipsec import ESP, SecurityAssociation, _ESPPlain  # noqa: E402
+from scapy.layers.ipsec import AH, ESP, SecurityAssociation, _ESPPlain  # noqa: E402
 from scapy.packet import Raw  # noqa: E402
 
 ETH_P_IP = 0x0800
@@ -63,6 +63,29 @@ class Judge:
         plain = sa.crypt_algo.decrypt(sa, packet, sa.crypt_key, icv, esn_en=sa.esn_en, esn=sa.esn)
         return {"seq": packet.seq, "nh": plain.nh, "padlen": plain.padlen, "data": bytes(plain.data).hex()}
 
+    def ah(self, name, spi, src, dst, auth, auth_key):
+        """Makes an AH SA in tunnel mode."""
+        self.associations[name] = SecurityAssociation(
+            AH, spi=spi, auth_algo=auth, auth_key=bytes.fromhex(auth_key), tunnel_header=IP(src=src, dst=dst))
+        return {}
+
+    def sign(self, sa, data, seq):
+        """The whole outer packet around an inner one."""
+        raw = bytes.fromhex(data)
+        inner = IPv6(raw) if raw[0] >> 4 == 6 else IP(raw)
+        return {"packet": bytes(self.associations[sa].encrypt(inner, seq_num=seq)).hex()}
+
+    def verify(self, sa, packet):
+        """The inner packet of a whole outer one; an ICV that does not fit is an error."""
+        outer = IP(bytes.fromhex(packet))
+        seq = outer[AH].seq
+        return {"seq": seq, "data": bytes(self.associations[sa].decrypt(outer)).hex()}
+
+    def send_packet(self, packet):
+        """Sends a whole IPv4 packet."""
+        self.socket.send(self.ether + bytes.fromhex(packet))
+        return {}
+
     def send(self, src, dst, payloads, proto=50, udp=None):
         """Sends an IPv4 packet for each payload, in UDP when `udp` gives the ports."""
         for payload in payloads:
@@ -88,6 +111,7 @@ class Judge:
             body = bytes(frame[ETH_HEADER + ip.ihl * 4:ETH_HEADER + ip.len])
             ports = [int.from_bytes(body[i:i + 2], "big") for i in (0, 2)] if proto == 17 else None
             return {"packet": {
+                "packet": frame[ETH_HEADER:ETH_HEADER + ip.len].hex(),
                 "src": ip.src, "dst": ip.dst, "ttl": ip.ttl, "tos": ip.tos, "df": bool(ip.flags.DF),
                 "length": ip.len, "udp": ports, "payload": body[8 if proto == 17 else 0:].hex()}}
 

@@ -2,6 +2,8 @@
 import type { Algorithm } from "./algorithms.ts";
 
 export interface OuterPacket {
+  /** All of it, hex. */
+  readonly packet: string;
   readonly src: string;
   readonly dst: string;
   readonly ttl: number;
@@ -101,6 +103,33 @@ export class Judge implements AsyncDisposable {
 
   open(sa: string, esp: string): Promise<Opened> {
     return this.#ask("open", { sa, esp });
+  }
+
+  /** Makes an AH SA in tunnel mode of that name; `auth` is scapy's word, the key hex. */
+  async ah(
+    name: string,
+    spi: number,
+    src: string,
+    dst: string,
+    auth: string,
+    authKey: string,
+  ): Promise<void> {
+    await this.#ask("ah", { name, spi, src, dst, auth, auth_key: authKey });
+  }
+
+  /** A whole outer packet of an AH SA. */
+  async sign(sa: string, data: string, seq: number): Promise<string> {
+    return (await this.#ask<{ packet: string }>("sign", { sa, data, seq })).packet;
+  }
+
+  /** Opens a whole outer packet of an AH SA. */
+  verify(sa: string, packet: string): Promise<{ readonly seq: number; readonly data: string }> {
+    return this.#ask("verify", { sa, packet });
+  }
+
+  /** Sends a whole IPv4 packet. */
+  async sendPacket(packet: string): Promise<void> {
+    await this.#ask("send_packet", { packet });
   }
 
   async send(options: SendOptions): Promise<void> {
