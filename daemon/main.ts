@@ -1,4 +1,4 @@
-/** The words that are not the client's: run, demo, doctor, token, help. */
+/** The words that are not the client's: run, stop, demo, doctor, token, help. */
 import { parseDaemonOptions, USAGE } from "./options.ts";
 
 const EXIT_USAGE = 1;
@@ -16,6 +16,8 @@ export async function daemon(args: readonly string[]): Promise<number> {
       return await explained(async () => (await import("./demo.ts")).demo)(rest);
     case "doctor":
       return await explained(async () => (await import("./doctor.ts")).doctor)(rest);
+    case "stop":
+      return await explained(async () => (await import("./stop.ts")).stop)(rest);
     case "token":
       return await (await import("./token.ts")).token(rest);
     default: {

@@ -15,6 +15,7 @@ export interface DaemonOptions {
 export const USAGE = `vti-gateway: Linux ip_vti (route-based IPsec) in user space
 
 Usage: deno run -A mod.ts [run] [OPTIONS]      start the daemon
+       deno run -A mod.ts stop [--remove]      end the daemon; --remove: its devices and its state too
        deno run -A mod.ts demo                 two namespaces, a tunnel, a transfer; cleans up
        deno run -A mod.ts doctor [--json]      what this host has and lacks
        deno run -A mod.ts token add|del|list   who may use the API over TCP, and for what
@@ -29,7 +30,9 @@ Options of run:
   --tls-cert FILE      certificate of the HTTP API, PEM; other addresses than loopback need it
   --tls-key FILE       its key, PEM; SIGHUP reads both again
   --run-dir DIR        socket and token (default /run/vti-gateway)
-  --state-dir DIR      what outlives the daemon (default /var/lib/vti-gateway)
+  --state-dir DIR      what outlives the daemon (default /var/lib/vti-gateway); keys in it are sealed with the
+                       32 bytes, or 64 hex digits, of the file VTI_GATEWAY_STATE_KEY_FILE, of the systemd
+                       credential state-key, or of VTI_GATEWAY_STATE_KEY
   --help               this text
 `;
 

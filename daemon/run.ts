@@ -4,8 +4,10 @@ import type { ApiServer } from "../api/serve.ts";
 import { renewCertificates, serveApi } from "./api_servers.ts";
 import type { ConfigKeeper } from "./apply_config.ts";
 import type { DaemonOptions } from "./options.ts";
+import { PidFile } from "./pid_file.ts";
 import { reducePrivileges } from "./privileges.ts";
 import { startFailure, startProblem } from "./start_checks.ts";
+import { stateOptions } from "./state.ts";
 import { ServiceManager } from "./systemd.ts";
 
 const EXIT_CODE = { SIGINT: 130, SIGTERM: 143 } as const;
@@ -34,6 +36,7 @@ export async function run(options: DaemonOptions, workerModule?: URL): Promise<n
   };
   Deno.addSignalListener("SIGHUP", onHangup);
   try {
+    const state = await stateOptions(options.stateDir, log);
     gateway = startGateway({
       placement: options.placement,
       crypto: options.crypto,
@@ -42,9 +45,15 @@ export async function run(options: DaemonOptions, workerModule?: URL): Promise<n
         log(reason);
         stop.resolve(1);
       },
+      ...(state !== null && { state }),
       ...(workerModule === undefined ? {} : { workerModule }),
     });
-    if (options.config !== undefined) config = await startConfig(gateway, options, options.config, log);
+    await gateway.restore();
+    if (options.config !== undefined) {
+      const ownedFile = state === null ? null : `${state.dir}/config-owned.json`;
+      config = await startConfig(gateway, options.config, { crypto: options.crypto, ownedFile, log });
+    }
+    await using _pid = await PidFile.write(options.runDir);
     servers.push(...await serveApi(gateway, options, log));
     const { placement, crypto } = gateway.health();
     log(`vti-gateway: ${placement}, ${crypto}; API on ${servers.map((s) => s.address).join(" and ")}`);
@@ -92,12 +101,11 @@ class EndSignals {
 /** Loaded only where there is a file: the rest of the daemon needs neither TOML nor checks of it. */
 async function startConfig(
   gateway: UserSpaceGateway,
-  { crypto }: DaemonOptions,
   path: string,
-  log: Log,
+  options: ConstructorParameters<typeof ConfigKeeper>[1],
 ): Promise<ConfigKeeper> {
   const { ConfigKeeper } = await import("./apply_config.ts");
-  const config = new ConfigKeeper(gateway, { crypto, ownedFile: null, log });
+  const config = new ConfigKeeper(gateway, options);
   await config.load(path);
   return config;
 }

@@ -27,7 +27,8 @@ async function runDirProblem(runDir: string): Promise<string | null> {
   }
 }
 
-function reasonOf(error: unknown): string {
+/** What a failed operation on a file says, in a few words. */
+export function reasonOf(error: unknown): string {
   if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
   if (error instanceof Deno.errors.AlreadyExists) return "it is no directory";
   // "Read-only file system (os error 30): mkdir …"
@@ -36,13 +37,18 @@ function reasonOf(error: unknown): string {
 }
 
 async function rivalProblem(runDir: string): Promise<string | null> {
-  const path = `${runDir}/api.sock`;
+  if (!await answersOn(runDir)) return null;
+  return `Cannot start: another daemon answers on ${runDir}/api.sock; stop it, or choose another --run-dir`;
+}
+
+/** Whether a daemon has this run directory. */
+export async function answersOn(runDir: string): Promise<boolean> {
   try {
-    (await Deno.connect({ transport: "unix", path })).close();
+    (await Deno.connect({ transport: "unix", path: `${runDir}/api.sock` })).close();
+    return true;
   } catch {
-    return null;
+    return false;
   }
-  return `Cannot start: another daemon answers on ${path}; stop it, or choose another --run-dir`;
 }
 
 /** A failure of the start in one sentence; `listen` is --listen. */

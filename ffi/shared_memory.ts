@@ -5,7 +5,7 @@
  * A view by memoryAt() is a plain ArrayBuffer that V8 neither owns nor moves. Atomics work on it, between threads too
  * (shared_memory_test.ts has the proof). It must never be posted: a clone would be a copy.
  */
-import { check, EAGAIN, errno, SyscallError } from "./errno.ts";
+import { check, EAGAIN, ENOENT, errno, SyscallError } from "./errno.ts";
 import { close } from "./io.ts";
 import { cString, libc } from "./libc.ts";
 import { statDescriptor } from "./proc_file.ts";
@@ -100,7 +100,7 @@ export class MappedFile {
 
   /** Takes the file's name away; the memory stays until close(). */
   unlink(): void {
-    check(libc.unlink(cString(this.path)), `Remove ${this.path}`, "unlink");
+    removeFile(this.path);
   }
 
   /** Ends the mapping and the lock; no view may be touched afterwards. */
@@ -108,6 +108,12 @@ export class MappedFile {
     unmap(this.address, this.#max);
     close(this.#fd);
   }
+}
+
+/** Removes a file where there is one; Deno does not do that in /dev without being allowed everything. */
+export function removeFile(path: string): void {
+  if (libc.unlink(cString(path)) === 0 || errno() === ENOENT) return;
+  throw new SyscallError(`Remove ${path}`, "unlink", errno());
 }
 
 function map(bytes: number, flags: number, fd: number, action: string): MemoryAddress {

@@ -8,16 +8,16 @@
  *   3. else lost. Counters begin at the last copy. Sequence numbers go on at the bound on disk. A replay window is not
  *      known, and the SA takes nothing any more.
  */
-import { ENOENT, SyscallError } from "../../ffi/errno.ts";
 import { readProcFile } from "../../ffi/proc_file.ts";
 import { viewXfrmCells } from "../../datapath/xfrm/xfrm_cells.ts";
 import type { Slot } from "../control/keeper.ts";
 import { CellMemory, newIdentity } from "./cell_memory.ts";
-import { type Contents, Database, type ObjectRow } from "./database.ts";
+import type { Contents, Database, ObjectRow } from "./database.ts";
 import { Grants, resumeAtBound } from "./grants.ts";
 import type { Keepers, NetnsKeeper, StoredNetns, StoredThing } from "./netns_keeper.ts";
 import { proveKey } from "./prove_key.ts";
 import { seal, unseal } from "./seal.ts";
+import { MEMORY_DIR, openCells, openDatabase } from "./state_files.ts";
 import { StateKeeper } from "./state_keeper.ts";
 
 export interface StateOptions {
@@ -26,12 +26,10 @@ export interface StateOptions {
   readonly key: Uint8Array | null;
 }
 
-const DIR_MODE = 0o700;
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 
 /** What is the host's: tests have others. */
 export interface Host {
-  /** Files here are memory, and a write to them waits for no disk. */
   readonly memoryDir: string;
   /** Known only while the host runs without interruption. */
   readonly boot: string;
@@ -138,7 +136,8 @@ export class StateKeepers implements Keepers {
     const bound = kind === "state" ? grants.get(identity) : 0;
     if (secret === null || bound === undefined) {
       const lacks = secret === null ? "keys that can be opened" : "bound of its sequence numbers";
-      this.#log(`State in ${this.#dir}: an SA of ${netns} is without ${lacks} and not used: ${row.body}`);
+      this.#log(`State in ${this.#dir}: an SA of ${netns} is without ${lacks} and forgotten: ${row.body}`);
+      this.#objects.set(identity, null);
       return;
     }
     const saved = cells.get(identity);
@@ -344,31 +343,7 @@ function isFallback({ body }: StoredThing): boolean {
 }
 
 function thisHost(): Host {
-  return { memoryDir: "/dev/shm", boot: readProcFile(BOOT_ID).trim() };
-}
-
-function openDatabase(dir: string): Database {
-  const path = `${dir}/state.db`;
-  try {
-    Deno.mkdirSync(dir, { recursive: true, mode: DIR_MODE });
-    return new Database(path);
-  } catch (error) {
-    const { message } = error as Error;
-    const what = message === "database is locked" ? "another vti-gateway uses it" : message;
-    throw new Error(`Open the state in ${path}: ${what}`, { cause: error });
-  }
-}
-
-/** The store's file of cells: in memory, or beside the store on a host without such a place. */
-function openCells(db: Database, dir: string, memoryDir: string): CellMemory {
-  let store = db.meta("store");
-  if (store === undefined) db.write({ meta: { store: store = newIdentity() } });
-  try {
-    return new CellMemory(`${memoryDir}/vti-gateway-${store}`);
-  } catch (error) {
-    if (!(error instanceof SyscallError && error.errno === ENOENT)) throw error;
-    return new CellMemory(`${dir}/cells`);
-  }
+  return { memoryDir: MEMORY_DIR, boot: readProcFile(BOOT_ID).trim() };
 }
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {

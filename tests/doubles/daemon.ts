@@ -1,5 +1,5 @@
 /** The real daemon as a process of a test, and its client in iproute2's words. */
-import { type Background, type Ran, run, type Topology } from "./topology.ts";
+import { type Background, must, type Ran, run, type Topology } from "./topology.ts";
 import type { LinkInfo } from "../../actors/gateway.ts";
 import type { XfrmMib } from "../../datapath/drop_reason.ts";
 
@@ -103,6 +103,12 @@ export class Daemon {
     const { status, body } = await this.http("GET", `/v1/netns/${netns}/xfrm/stat`);
     if (status !== 200) throw new Error(`Cannot read xfrm counters of "${netns}": status ${status}`);
     return body as Record<XfrmMib, number>;
+  }
+
+  /** Ends it, and takes its devices and its state away, as `stop --remove` does also when it has ended already. */
+  async remove(): Promise<void> {
+    const dirs = ["--run-dir", this.runDir, "--state-dir", `${this.runDir}/state`];
+    await must([Deno.execPath(), "run", "-A", MOD, "stop", "--remove", ...dirs]);
   }
 
   stop(signal: Deno.Signal = "SIGTERM"): Promise<Deno.CommandStatus> {

@@ -77,7 +77,7 @@ for (const placement of PLACEMENTS) {
 }
 
 for (const placement of PLACEMENTS) {
-  Deno.test(`SIGTERM leaves nothing behind, ${placement}`, async () => {
+  Deno.test(`SIGTERM leaves the devices for the next daemon, stop --remove leaves nothing, ${placement}`, async () => {
     await using topology = new Topology();
     let before: string[] = [];
     const { a, b } = await joinedPair(topology, async (netns) => {
@@ -85,22 +85,38 @@ for (const placement of PLACEMENTS) {
       const daemon = await Daemon.start(topology, { placement });
       return { a: daemon, b: daemon };
     });
+    const names = () => Promise.all([a.netns, b.netns].map((name) => linkNames(topology, name)));
     await setUpTunnel(topology, { ifname: "vti1", key: 7, algorithm: ALGORITHM, udp: true }, a, b);
     await ping(topology, a.netns, "10.9.0.2");
-    assert.match(await linkNames(topology, a.netns), /vti1/);
+    const during = await names();
+    assert.match(during[0]!, /vti1/);
 
     const { code, signal } = await a.daemon.stop("SIGTERM");
     assert.deepEqual([code, signal], [0, null], a.daemon.process.output);
-    const after = await Promise.all([a.netns, b.netns].map((name) => linkNames(topology, name)));
-    assert.deepEqual(after, before);
-    const sockets = await Promise.all(
-      [a.netns, b.netns].map((name) => topology.must(name, ["cat", "/proc/net/raw", "/proc/net/udp"])),
-    );
-    for (const text of sockets) {
-      assert.doesNotMatch(text, /^\s*\d+:/m, "a socket of the daemon is still open");
+    assert.deepEqual(await names(), during);
+    await assertNoSockets(topology, [a.netns, b.netns]);
+    for (const name of ["api.sock", "pid", "token"]) {
+      await assert.rejects(Deno.stat(`${a.daemon.runDir}/${name}`), Deno.errors.NotFound);
     }
-    await assert.rejects(Deno.stat(`${a.daemon.runDir}/api.sock`), Deno.errors.NotFound);
+
+    // Without a client everything is back, to the packet.
+    const next = await Daemon.start(topology, { placement, runDir: a.daemon.runDir });
+    await ping(topology, a.netns, "10.9.0.2");
+    const { rx, tx } = (await next.link(a.netns, "vti1")).stats64;
+    assert.deepEqual([rx.packets, tx.packets, rx.errors, tx.errors], [2, 2, 0, 0]);
+
+    await next.remove();
+    assert.deepEqual(await names(), before);
+    await assertNoSockets(topology, [a.netns, b.netns]);
+    await assert.rejects(Deno.stat(`${a.daemon.runDir}/state/state.db`), Deno.errors.NotFound);
   });
+}
+
+async function assertNoSockets(topology: Topology, namespaces: readonly string[]): Promise<void> {
+  for (const name of namespaces) {
+    const sockets = await topology.must(name, ["cat", "/proc/net/raw", "/proc/net/udp"]);
+    assert.doesNotMatch(sockets, /^\s*\d+:/m, "a socket of the daemon is still open");
+  }
 }
 
 /** The names of a namespace's devices, one a line. */
