@@ -55,7 +55,9 @@ function printAlgos(
 ): string[] {
   const keyed = (algo: { name: string; key: string; key_bits: number }) => {
     if (nokeys) return `${algo.name} <<Keys hidden>>`;
-    return `${algo.name} ${algo.key}${options.stats > 0 ? ` (${algo.key_bits} bits)` : ""}`;
+    return `${algo.name} ${algo.key}${
+      options.stats > 0 && algo.key_bits > 0 ? ` (${algo.key_bits} bits)` : ""
+    }`;
   };
   const lines: string[] = [];
   if (auth) lines.push(`\tauth-trunc ${keyed(auth)} ${auth.trunc_bits}`);
