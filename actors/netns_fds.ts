@@ -1,4 +1,5 @@
 /** Descriptors of a namespace that the gateway serves. They outlive every worker. */
+import { EAFNOSUPPORT, SyscallError } from "../ffi/errno.ts";
 import { openIcmp6Socket, openIcmpErrorSocket, openIcmpSocket } from "../ffi/icmp_socket.ts";
 import { close } from "../ffi/io.ts";
 import { withNetns } from "../ffi/netns.ts";
@@ -56,11 +57,21 @@ export function openNetnsFds(netns: number): NetnsFds {
       hops: keep(openRtnetlink()),
       nftables: keep(openNftables()),
       icmp: keep(openIcmpSocket()),
-      icmp6: keep(openIcmp6Socket()),
+      icmp6: keep(openIcmp6OrNone()),
       icmpError: keep(openIcmpErrorSocket()),
     }));
   } catch (error) {
     closeAll(opened);
+    throw error;
+  }
+}
+
+/** -1 on a host without IPv6, which then has no inner IPv6 sender to answer either. */
+function openIcmp6OrNone(): number {
+  try {
+    return openIcmp6Socket();
+  } catch (error) {
+    if (error instanceof SyscallError && error.errno === EAFNOSUPPORT) return -1;
     throw error;
   }
 }
