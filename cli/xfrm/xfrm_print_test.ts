@@ -36,7 +36,7 @@ Deno.test("printState() hides keys, empty ones too, and how long they are", () =
     print(true),
     /auth-trunc hmac\(sha256\) <<Keys hidden>> 128\n\tenc ecb\(cipher_null\) <<Keys hidden>>\n/,
   );
-  assert.match(print(false), /\d bits\) 128\n\tenc ecb\(cipher_null\) \n/);
+  assert.match(print(false), /\tenc ecb\(cipher_null\) \n/);
 });
 
 Deno.test("printPolicy() prints every policy of the transcripts as iproute2 does", async () => {
