@@ -6,9 +6,11 @@
  *
  * Each measurement builds two namespaces and fresh processes and takes them away. Rounds alternate the paths and
  * reverse their order, so that warm-up and neighbours on the machine hit all alike; the table shows medians.
- * --check ends with exit code 1 when a floor is missed.
+ * --check ends with exit code 1 when a floor is missed, or a ratio fell by more than a fifth against the baseline that
+ * `--json bench/results/baseline.json` saved.
  */
 import { parseArgs } from "node:util";
+import { readBaseline, regressions } from "./baseline.ts";
 import { measure, type Sample } from "./measure.ts";
 import { bareVeth } from "./peers/bare_veth.ts";
 import type { Contender } from "./peers/contender.ts";
@@ -65,11 +67,16 @@ const floors = checkFloors(samples);
 for (const { name, than, factor, reached, ok } of floors) {
   console.log(`${ok ? "ok  " : "MISS"} ${name} ${reached.toFixed(2)} x ${than}, floor ${factor}`);
 }
+const baseline = await readBaseline();
+const worse = baseline === null ? [] : regressions(baseline, samples);
+for (const { name, before, now } of worse) {
+  console.log(`WORSE ${name} ${now.toFixed(2)} x libipsec, ${before.toFixed(2)} in the baseline`);
+}
 if (values.json !== undefined) {
   const record = { machine: machine(), rounds, seconds, samples: Object.fromEntries(samples), floors };
   await Deno.writeTextFile(values.json, JSON.stringify(record, null, 2) + "\n");
 }
-if (values.check && floors.some(({ ok }) => !ok)) Deno.exit(1);
+if (values.check && (worse.length > 0 || floors.some(({ ok }) => !ok))) Deno.exit(1);
 
 function positive(option: string, text: string): number {
   const value = Number(text);
