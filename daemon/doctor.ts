@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import { type Capability, probeHost } from "../ffi/capabilities.ts";
 import { selectBackend, type SelectedBackend } from "../ffi/crypto_backend.ts";
+import { printPermissions } from "./permissions.ts";
 import { bold, dim, green, red, yellow } from "./terminal.ts";
 
 const BACKENDS = ["ipsec-mb", "libcrypto", "noble"] as const;
@@ -21,6 +22,8 @@ export interface Diagnosis {
 
 /** Returns the exit code: 0 when the gateway can run here, else 1. */
 export function doctor(args: readonly string[]): number {
+  const [first, ...rest] = args;
+  if (first === "--permissions") return printPermissions(rest);
   let json: boolean | undefined;
   try {
     json = parseArgs({ args: [...args], options: { json: { type: "boolean", short: "j" } } }).values.json;

@@ -18,6 +18,8 @@ Usage: deno run -A mod.ts [run] [OPTIONS]      start the daemon
        deno run -A mod.ts stop [--remove]      end the daemon; --remove: its devices and its state too
        deno run -A mod.ts demo                 two namespaces, a tunnel, a transfer; cleans up
        deno run -A mod.ts doctor [--json]      what this host has and lacks
+       deno run -A mod.ts doctor --permissions [OPTIONS]
+                                               what Deno must allow such a daemon in place of -A
        deno run -A mod.ts token add|del|list   who may use the API over TCP, and for what
        deno run -A mod.ts [-d] [-j] [-s] [-n NETNS] link|tunnel|xfrm|netns|monitor ...
                                                the client, in iproute2's words; see "link help", "xfrm state help"

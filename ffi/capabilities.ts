@@ -3,7 +3,7 @@ import { SyscallError } from "./errno.ts";
 import { openIcmp6Socket } from "./icmp_socket.ts";
 import { close } from "./io.ts";
 import { openNetns, withNetns } from "./netns.ts";
-import { readProcFile } from "./proc_file.ts";
+import { hasProcFile, readProcFile } from "./proc_file.ts";
 import { openRawSocket } from "./raw_socket.ts";
 import { openRtnetlink } from "./rtnetlink.ts";
 import {
@@ -121,13 +121,7 @@ function probeTun(): Capability[] {
 }
 
 function probeKernelModules(): Capability {
-  const present = KERNEL_MODULES.filter((name) => {
-    try {
-      return Deno.statSync(`/sys/module/${name}`).isDirectory;
-    } catch {
-      return false;
-    }
-  });
+  const present = KERNEL_MODULES.filter((name) => hasProcFile(`/sys/module/${name}`));
   const detail = present.length === 0 ? "none loaded, none needed" : `loaded: ${present.join(" ")}`;
   const clash = present.includes("ip_vti") || present.includes("esp4");
   return {

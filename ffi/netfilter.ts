@@ -3,6 +3,7 @@ import { EINVAL, ENOENT, EOPNOTSUPP, EPROTONOSUPPORT, SyscallError } from "./err
 import { NetlinkRequest } from "./netlink_message.ts";
 import { NetlinkRefusal, NetlinkSocket, openNetlink } from "./netlink_socket.ts";
 import { withNetns } from "./netns.ts";
+import { readProcFile } from "./proc_file.ts";
 
 const NETLINK_NETFILTER = 12;
 const NFNL_SUBSYS_NFTABLES = 10;
@@ -48,10 +49,10 @@ export class PacketFilters {
     try {
       return withNetns(
         this.#netns,
-        () => Deno.readTextFileSync("/proc/thread-self/net/ip_tables_names"),
+        () => readProcFile("/proc/thread-self/net/ip_tables_names"),
       ).length > 0;
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return false;
+      if (error instanceof SyscallError && error.errno === ENOENT) return false;
       throw error;
     }
   }

@@ -8,6 +8,7 @@ import { cString, libc } from "./libc.ts";
 
 const O_RDONLY = 0;
 const O_CLOEXEC = 0o2000000;
+const O_PATH = 0o10000000;
 /** More than the kernel answers to one read of such a file. */
 const READ_BYTES = 4096;
 
@@ -27,6 +28,14 @@ export function readProcFile(path: string): string {
   } finally {
     close(fd);
   }
+}
+
+/** Whether there is such a file or folder. */
+export function hasProcFile(path: string): boolean {
+  const fd = libc.open(cString(path), O_PATH | O_CLOEXEC, 0);
+  if (fd < 0) return false;
+  close(fd);
+  return true;
 }
 
 export interface Descriptor {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { SyscallError } from "./errno.ts";
 import { close } from "./io.ts";
 import { cString, libc } from "./libc.ts";
-import { readProcFile, statDescriptor } from "./proc_file.ts";
+import { hasProcFile, readProcFile, statDescriptor } from "./proc_file.ts";
 
 Deno.test("readProcFile() reads short and long files of /proc, and says what it can't", () => {
   assert.match(readProcFile("/proc/sys/kernel/random/boot_id"), /^[0-9a-f-]{36}\n$/);
@@ -26,4 +26,8 @@ Deno.test("statDescriptor() says what Deno.stat() says", async () => {
     await Deno.remove(path);
   }
   assert.throws(() => statDescriptor(-1), SyscallError);
+});
+
+Deno.test("hasProcFile() knows files and folders", () => {
+  assert.deepEqual(["/proc/self/status", "/sys/module", "/sys/none"].map(hasProcFile), [true, true, false]);
 });

@@ -44,7 +44,7 @@ const STEPS: readonly Step[] = [
 /** Debian packages that a part needs. */
 const PACKAGES: Readonly<Record<Part, readonly string[]>> = {
   check: [],
-  unit: ["libipsec-mb1"],
+  unit: ["libipsec-mb1", "openssl"],
   netns: [
     "libipsec-mb1",
     "iproute2",
@@ -54,6 +54,8 @@ const PACKAGES: Readonly<Record<Part, readonly string[]>> = {
     "tcpdump",
     "tshark",
     "python3-scapy",
+    "systemd",
+    "openssl",
   ],
   interop: [
     ...["libipsec-mb1", "iproute2", "iputils-ping", "iperf3", "tcpdump", "tshark", "python3-scapy"],

@@ -8,7 +8,7 @@ const PROOF_IDENTITY = "key proof";
 
 /**
  * Throws when what is sealed can't be opened with `key`. With the first key that the store is given, seals what lies
- * there unsealed and writes the file anew. Returns whether keys stay unsealed.
+ * there unsealed and leaves nothing of it. Returns whether keys stay unsealed.
  */
 export function proveKey(db: Database, key: Uint8Array | null, dir: string): boolean {
   const proof = db.meta("key_proof");
@@ -31,6 +31,6 @@ export function proveKey(db: Database, key: Uint8Array | null, dir: string): boo
     meta: { key_proof: seal(PROOF, PROOF_IDENTITY, key).toHex() },
     objects: new Map(again),
   });
-  db.vacuum();
+  db.forget();
   return false;
 }

@@ -12,6 +12,10 @@ export interface DaemonSetup {
   readonly netns?: string;
   /** Script in place of mod.ts, relative to the repository. */
   readonly script?: string;
+  /** Shell commands that run before it in a mount namespace of its own. */
+  readonly mounts?: string;
+  /** Environment variables. */
+  readonly env?: Record<string, string>;
   /** Run directory of an earlier daemon, whose state this one takes over; absent: a fresh one. */
   readonly runDir?: string;
   /** More options of run. */
@@ -36,12 +40,17 @@ export class Daemon {
   static async start(topology: Topology, setup: DaemonSetup): Promise<Daemon> {
     const directory = setup.runDir ?? await topology.directory();
     const script = setup.script === undefined ? [MOD, "run"] : [`${ROOT}${setup.script}`];
-    const process = await topology.spawn(setup.netns ?? null, [
+    const mounted = setup.mounts === undefined
+      ? []
+      : ["unshare", "--mount", "sh", "-ec", `${setup.mounts}\nexec "$@"`, "sh"];
+    const words = [
+      ...mounted,
       ...[Deno.execPath(), "run", "-A", ...script],
       ...["--run-dir", directory, "--state-dir", `${directory}/state`, "--listen", "127.0.0.1:0"],
       ...["--placement", setup.placement, "--crypto", setup.crypto ?? "auto"],
       ...setup.args ?? [],
-    ]);
+    ];
+    const process = await topology.spawn(setup.netns ?? null, words, setup.env);
     const daemon = new Daemon(process, directory);
     await daemon.#ready();
     return daemon;
