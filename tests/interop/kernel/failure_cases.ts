@@ -193,11 +193,16 @@ const INBOUND: readonly FailureCase[] = [
 ];
 
 const PING = `ping -n -c1 -W0.2 ${INNER_REMOTE}`;
-const outbound = (name: string, setup: Setup, ...steps: string[]): FailureCase => ({
-  name: `out: ${name}`,
-  words: tunnel(setup),
-  steps: steps.length === 0 ? [PING] : steps,
-});
+/** Inner networks that cases have taken. */
+let networks = 0;
+
+function outbound(name: string, setup: Setup, ...steps: string[]): FailureCase {
+  // A host gets few ICMP errors a second: each case has its own.
+  const network = `10.9.${++networks}.`;
+  const own = (text: string) => text.replaceAll("10.9.0.", network);
+  const words = tunnel(setup).map(own);
+  return { name: `out: ${name}`, words, steps: (steps.length === 0 ? [PING] : steps).map(own) };
+}
 
 const OUTBOUND: readonly FailureCase[] = [
   outbound("good", {}),
