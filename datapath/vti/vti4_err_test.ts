@@ -44,7 +44,9 @@ Deno.test("vti4Err() reads ESP in UDP", () => {
 });
 
 Deno.test("vti4Err() reads AH and IPComp where they have their SPI", () => {
-  assert.equal(read(fragNeeded({ ...GOOD, proto: 51 })), null, "8 bytes of AH have no number");
+  const ah = read(fragNeeded({ ...GOOD, proto: 51 }))!;
+  assert.deepEqual([ah.proto, ah.spi, ah.seq], [51, GOOD.spi | 0, GOOD.seq | 0]);
+  assert.equal(read(fragNeeded({ ...GOOD, proto: 51, bytes: 8 })), null, "8 bytes of AH have no number");
   const comp = read(fragNeeded({ ...GOOD, proto: 108, spi: 0x04000077, seq: 0 }))!;
   assert.deepEqual([comp.proto, comp.spi, comp.seq], [108, 0x77, 0]);
 });

@@ -20,7 +20,9 @@ export interface Quoted {
   readonly bytes?: number;
 }
 
-const ESP = 50, UDP = 17;
+const ESP = 50, AH = 51, UDP = 17;
+/** Next header, length, reserved (RFC 4302 §2). */
+const AH_START = [4, 4, 0, 0];
 
 function addressBytes(text: string): number[] {
   return text.split(".").map(Number);
@@ -44,9 +46,9 @@ function checksum(bytes: readonly number[]): number {
 /** An ICMP message, its checksum included. */
 export function fragNeeded(quoted: Quoted): Uint8Array<ArrayBuffer> {
   const { src, dst, spi, seq, proto, udp, code = 4, mtu, badChecksum, bytes } = quoted;
-  const esp = words(spi, seq);
-  const payload = udp === undefined ? esp : [...words(udp.sport << 16 | udp.dport, 1400 << 16), ...esp];
   const number = udp === undefined ? proto ?? ESP : UDP;
+  const ipsec = [...(number === AH ? AH_START : []), ...words(spi, seq)];
+  const payload = udp === undefined ? ipsec : [...words(udp.sport << 16 | udp.dport, 1400 << 16), ...ipsec];
   const ip = [
     0x45,
     0,

@@ -140,6 +140,33 @@ Deno.test("what was made up for the UDP socket changes nothing", async () => {
   assert.equal(await pingLength(topology, a.netns, 1338), "reply");
 });
 
+Deno.test("AH learns the path's MTU too", async () => {
+  await using topology = new Topology();
+  const { a, b } = await directPair(topology);
+  const auth = `auth-trunc hmac(sha256) 0x${"5a".repeat(32)} 128`;
+  for (const here of [a, b]) {
+    const ip = (words: string) => here.daemon.ip(here.netns, words);
+    await ip("xfrm state flush");
+    await ip("xfrm policy flush");
+    for (const [from, to] of [[a, b], [b, a]] as const) {
+      await ip(
+        `xfrm state add src ${from.outer} dst ${to.outer} proto ah spi ${to.spi} mode tunnel mark 7 ${auth}`,
+      );
+      const dir = from === here ? "out" : "in";
+      await ip(
+        `xfrm policy add src 0.0.0.0/0 dst 0.0.0.0/0 dir ${dir} mark 7 ` +
+          `tmpl src ${from.outer} dst ${to.outer} proto ah mode tunnel`,
+      );
+    }
+  }
+  assert.equal(await pingLength(topology, a.netns, 1448), "reply");
+  tell({ topology, a, b }, { mtu: 1000, proto: 51, seq: 1000 });
+  tell({ topology, a, b }, { mtu: 1000 });
+  tell({ topology, a, b }, { mtu: 1400, proto: 51 });
+  await eventually(async () => assert.equal(await pingLength(topology, a.netns, 1448), 1348));
+  assert.equal(await pingLength(topology, a.netns, 1348), "reply");
+});
+
 Deno.test("no report gets below the least MTU, and nothing is learned after one that tried", async () => {
   await using topology = new Topology();
   const pair = await directPair(topology);
