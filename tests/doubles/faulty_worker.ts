@@ -1,6 +1,7 @@
 /**
  * A worker whose actors fail when told to: a file named FAULT_DIR/throw or FAULT_DIR/hang is taken by the first actor
- * that sees it in its tick. FAULT_DIR/KIND-throw is for actors of that kind only.
+ * that sees it in its tick. FAULT_DIR/KIND-throw is for actors of that kind only, FAULT_DIR/tunnel-LOCAL-throw for the
+ * tunnel with that local address, a number.
  */
 import type { ActorInit } from "../../actors/messages.ts";
 import { makeActor } from "../../actors/make_actor.ts";
@@ -17,11 +18,13 @@ hostActors<Batch>({
   ring,
   wrap: (buffer) => new Batch(buffer),
   makeBehaviour(actor, init, context) {
-    const { kind } = init as ActorInit;
+    const record = init as ActorInit;
+    const { kind } = record;
+    const local = kind === "tunnel" ? [`tunnel-${record.parm.local}-`] : [];
     const behaviour: Behaviour<Batch> = makeActor(actor, init, context);
     const tick = behaviour.tick.bind(behaviour);
     behaviour.tick = (now) => {
-      for (const who of ["", `${kind}-`]) {
+      for (const who of ["", `${kind}-`, ...local]) {
         if (take(`${who}throw`)) throw new Error("told to throw");
         if (take(`${who}hang`)) { for (;;); }
       }

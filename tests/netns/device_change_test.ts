@@ -186,6 +186,34 @@ for (const placement of ["packed", "isolated"] as const) {
   });
 }
 
+Deno.test("a moved device is known to the worker that takes another's place", async () => {
+  await using topology = new Topology();
+  const { a, b } = await joinedPair(topology, async () => {
+    const daemon = await Daemon.start(topology, {
+      placement: "packed",
+      script: "tests/doubles/faulty_daemon.ts",
+    });
+    return { a: daemon, b: daemon };
+  });
+  await setUpTunnel(topology, SETUP, a, b);
+  const x = await topology.addNetns("x");
+  await topology.must(a.netns, ["ip", "link", "set", "vti1", "netns", x]);
+  await eventually(() => a.daemon.link(x, "vti1"));
+  await topology.must(x, ["ip", "link", "set", "vti1", "up"]);
+  await topology.addresses({ netns: x, ifname: "vti1", addresses: a.inner });
+  await ping(topology, x, "10.9.0.2");
+  const local = a.outer.split(".").reduce((sum, byte) => sum * 256 + Number(byte), 0);
+  await Deno.writeTextFile(`${a.daemon.runDir}/faults/tunnel-${local}-throw`, "");
+  await eventually(async () => {
+    const { body } = await a.daemon.http("GET", "/readyz");
+    const { workers } = body as { workers: { restarts: number; state: string }[] };
+    assert.deepEqual(workers.map(({ restarts }) => restarts).sort().at(-1), 1);
+    assert.ok(workers.every(({ state }) => state === "running"));
+  });
+  await eventually(() => ping(topology, x, "10.9.0.2"));
+  assert.equal(await pathMtu(topology, x, "10.9.0.2", 1447), 1446);
+});
+
 Deno.test("a moved device may have the index of the underlay's own way out", async () => {
   await using topology = new Topology();
   const { a, b } = await tunnelPair(topology);
