@@ -4,6 +4,7 @@ import type { Errno } from "../actors/control/kernel_error.ts";
 import { scopesOf } from "./auth.ts";
 import type { Peer } from "./caller.ts";
 import { type ApiEnv, peerOf } from "./env.ts";
+import { hideKeys } from "./hide_keys.ts";
 
 export interface AuditEntry {
   readonly peer: Peer;
@@ -26,8 +27,8 @@ const SUBJECT_NAMES = [
   ...["src", "dst", "proto", "spi", "mark", "mask", "reqid", "mode", "if_id", "flush", "keys"],
   ...["dir", "index", "sel", "ptype", "priority", "action"],
 ];
-/** No address or name looks like this; a key that stands in the wrong place may. */
-const LIKE_A_KEY = /[0-9a-f]{16}|.{65}/i;
+/** Characters; a longer text is no name of anything. */
+const MAX_TEXT = 64;
 
 /** Hands `audit` what is not only read, and what is refused for want of a token or scope. */
 export function auditTrail(audit: Audit): MiddlewareHandler<ApiEnv> {
@@ -61,7 +62,7 @@ export function subjectOf(...parts: readonly unknown[]): Record<string, unknown>
     for (const name of SUBJECT_NAMES) {
       const value = members[name];
       if (value === undefined || value === "") continue;
-      found[name] = typeof value === "string" && LIKE_A_KEY.test(value) ? "<hidden>" : value;
+      found[name] = typeof value === "string" ? hideKeys(value).slice(0, MAX_TEXT) : value;
     }
   }
   return found;

@@ -2,6 +2,7 @@
  * Refusals over HTTP: application/problem+json (RFC 9457) with the kernel's errno.
  */
 import { type Errno, type KernelError, STRERROR } from "../actors/control/kernel_error.ts";
+import { hideKeys } from "./hide_keys.ts";
 
 /** Members of a problem. `type` is left out, which means about:blank (RFC 9457 §4.2.1). */
 export interface Problem {
@@ -60,7 +61,7 @@ export function httpProblem(
 }
 
 function problemResponse(problem: Problem, headers: Readonly<Record<string, string>> = {}): Response {
-  return new Response(JSON.stringify(problem), {
+  return new Response(hideKeys(JSON.stringify(problem)), {
     status: problem.status,
     headers: { ...headers, "content-type": PROBLEM_TYPE },
   });

@@ -9,9 +9,14 @@ export const EXIT_FAILURE = 1;
 export const EXIT_REFUSED = 2;
 export const EXIT_USAGE = 255;
 
+export const KEYS_HIDDEN = "<<Keys hidden>>";
+/** Longer than any number: a key, perhaps in a wrong place. */
+const LIKE_A_KEY = /0x[0-9a-f]{17,}/gi;
+
 export class Quit extends Error {
+  /** iproute2 repeats any word that it can't read; a key stays out of terminals and logs. */
   constructor(readonly exitCode: number, message: string) {
-    super(message);
+    super(message.replace(LIKE_A_KEY, KEYS_HIDDEN));
   }
 }
 

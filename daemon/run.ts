@@ -1,5 +1,6 @@
 /** The daemon: a gateway, what its configuration file says, its API on two sockets, and signals. */
 import { startGateway, type UserSpaceGateway } from "../actors/start_gateway.ts";
+import { hideKeys } from "../api/hide_keys.ts";
 import type { ApiServer } from "../api/serve.ts";
 import { renewCertificates, serveApi } from "./api_servers.ts";
 import type { ConfigKeeper } from "./apply_config.ts";
@@ -17,7 +18,7 @@ type Log = (line: string) => void;
 
 /** Runs until SIGTERM or SIGINT. Returns the exit code. `workerModule` is for tests whose workers fail. */
 export async function run(options: DaemonOptions, workerModule?: URL): Promise<number> {
-  const log: Log = (line) => console.error(line);
+  const log: Log = (line) => console.error(hideKeys(line));
   const problem = await startProblem(options);
   if (problem !== null) {
     log(problem);

@@ -55,6 +55,7 @@ const PACKAGES: Readonly<Record<Part, readonly string[]>> = {
     "tshark",
     "python3-scapy",
     "systemd",
+    "strace",
     "openssl",
   ],
   interop: [

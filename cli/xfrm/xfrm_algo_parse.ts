@@ -1,5 +1,12 @@
 /** ALGO := { enc | auth } NAME KEY | auth-trunc NAME KEY BITS | aead NAME KEY BITS | comp NAME. */
-import { duplicateArgument, EXIT_FAILURE, invalidArgument, missingArgument, Quit } from "../quit.ts";
+import {
+  duplicateArgument,
+  EXIT_FAILURE,
+  invalidArgument,
+  KEYS_HIDDEN,
+  missingArgument,
+  Quit,
+} from "../quit.ts";
 import type { XfrmProto, XfrmStateRequest } from "../../api/schemas.ts";
 import type { Words } from "../words.ts";
 import { takeU32 } from "./xfrm_id_parse.ts";
@@ -83,11 +90,15 @@ function takeBits(words: Words, what: string): number {
   return takeU32(words, `${what} value is invalid`);
 }
 
+/** Bytes of a key that is worth hiding; the shortest cipher here has 8. */
+const SECRET_BYTES = 8;
+
 /** Hexadecimal after "0x", else the characters themselves. */
 function checkKey(key: string): string {
   const isHex = key.length > 2 && key.startsWith("0x");
   const bytes = isHex ? Math.ceil((key.length - 2) / 2) : new TextEncoder().encode(key).length;
-  if (bytes > MAX_KEY_BYTES) throw invalidArgument("ALGO-KEYMAT value makes buffer overflow\n", key);
-  if (isHex && !/^0x[0-9a-fA-F]+$/.test(key)) throw invalidArgument("ALGO-KEYMAT value is invalid", key);
+  const shown = bytes < SECRET_BYTES ? key : KEYS_HIDDEN;
+  if (bytes > MAX_KEY_BYTES) throw invalidArgument("ALGO-KEYMAT value makes buffer overflow\n", shown);
+  if (isHex && !/^0x[0-9a-fA-F]+$/.test(key)) throw invalidArgument("ALGO-KEYMAT value is invalid", shown);
   return key;
 }
