@@ -80,6 +80,13 @@ export function echo(seq: number, length: number): Uint8Array {
   return message;
 }
 
+/** An ICMP destination unreachable (RFC 792, RFC 1191), quoting the begin of a packet. */
+export function unreachable(code: number, mtu: number, quoted: Uint8Array): Uint8Array {
+  const message = join(Uint8Array.of(3, code), be16(0), be16(0), be16(mtu), quoted);
+  message.set(be16(checksum(message)), 2);
+  return message;
+}
+
 export interface EspOptions {
   readonly spi: number;
   readonly seq: number;
@@ -90,10 +97,12 @@ export interface EspOptions {
   readonly padLength?: number;
 }
 
+export const espHeader = (spi: number, seq: number): Uint8Array => join(be32(spi), be32(seq));
+
 /** RFC 4303 §2 with RFC 4106. */
 export function esp(options: EspOptions, text: Uint8Array): Uint8Array {
   const { nextHeader = PROTO.ipip, padding = (-text.length - 2) & 3, padLength = padding } = options;
-  const header = join(be32(options.spi), be32(options.seq));
+  const header = espHeader(options.spi, options.seq);
   const iv = join(be32(0x01020304), be32(options.seq));
   const pad = Uint8Array.from({ length: padding }, (_, i) => i + 1);
   const cipher = createCipheriv("aes-128-gcm", KEY, join(SALT, iv));

@@ -3,6 +3,7 @@ import {
   bytes,
   echo,
   esp,
+  espHeader,
   type EspOptions,
   ipv4,
   type Ipv4Options,
@@ -11,6 +12,7 @@ import {
   KEY_WORDS,
   PROTO,
   udp,
+  unreachable,
 } from "./crafted_packets.ts";
 
 export const LOCAL = "192.0.2.2", REMOTE = "192.0.2.1";
@@ -173,7 +175,7 @@ const INBOUND: readonly FailureCase[] = [
   inbound("no device for that remote", { link: `local ${LOCAL} remote 192.0.2.55 key 7` }, good()),
   inbound("device without a remote", { link: `local ${LOCAL} key 7` }, good()),
   inbound("device without a local", { link: `remote ${REMOTE} key 7` }, good()),
-  inbound("hard limit of 1 packet, three", { in: "limit packet-hard 1" }, good(1), good(2), good(3)),
+  inbound("hard limit of 1 packet, two", { in: "limit packet-hard 1" }, good(1), good(2)),
   inbound("hard limit of 100 bytes, three", { in: "limit byte-hard 100" }, good(1), good(2), good(3)),
   inbound("soft limit of 1 packet, three", { in: "limit packet-soft 1" }, good(1), good(2), good(3)),
   inbound("in UDP", { both: ESPINUDP }, outer(udp(4500, 4500, sealed(inner())), { proto: PROTO.udp })),
@@ -196,13 +198,32 @@ const PING = `ping -n -c1 -W0.2 ${INNER_REMOTE}`;
 /** Inner networks that cases have taken. */
 let networks = 0;
 
-function outbound(name: string, setup: Setup, ...steps: string[]): FailureCase {
+function outbound(name: string, setup: Setup, ...steps: FailureCase["steps"]): FailureCase {
   // A host gets few ICMP errors a second: each case has its own.
   const network = `10.9.${++networks}.`;
   const own = (text: string) => text.replaceAll("10.9.0.", network);
   const words = tunnel(setup).map(own);
-  return { name: `out: ${name}`, words, steps: (steps.length === 0 ? [PING] : steps).map(own) };
+  return {
+    name: `out: ${name}`,
+    words,
+    steps: (steps.length === 0 ? [PING] : steps).map((step) => typeof step === "string" ? own(step) : step),
+  };
 }
+
+/** Peers of their own for what is learnt of a path: it outlives the case. */
+export const ROUTED_PEERS: readonly string[] = Array.from({ length: 8 }, (_, i) => `192.0.2.${100 + i}`);
+let peers = 0;
+
+/** After a first packet the peer's router says that it was too long (ICMP code 4), or else. */
+function complained(name: string, code: number, mtu: number, spi: number, ...steps: string[]): FailureCase {
+  const peer = ROUTED_PEERS[peers++]!;
+  const sent = ipv4({ src: LOCAL, dst: peer, proto: PROTO.esp, length: 1500 }, espHeader(spi, 1));
+  const complaint = ipv4({ src: peer, dst: LOCAL, proto: PROTO.icmp }, unreachable(code, mtu, sent));
+  const { words, ...rest } = outbound(name, {}, PING, complaint, ...steps);
+  return { words: words.map((text) => text.replaceAll(`${REMOTE} `, `${peer} `)), ...rest };
+}
+const FRAG_NEEDED = 4, HOST_UNREACHABLE = 1;
+const PING_1400 = `${PING} -M do -s 1372`;
 
 const OUTBOUND: readonly FailureCase[] = [
   outbound("good", {}),
@@ -249,6 +270,13 @@ const OUTBOUND: readonly FailureCase[] = [
   outbound("too big, DF", {}, `${PING} -M do -s 1452`),
   outbound("too big, no DF", {}, `${PING} -M dont -s 1452`),
   outbound("larger than the device, no DF", {}, `${PING} -M dont -s 3000`),
+  complained("path MTU 1300", FRAG_NEEDED, 1300, SPI_OUT, PING_1400, PING_1400, `${PING} -M do -s 1218`),
+  complained("path MTU 1300, no DF", FRAG_NEEDED, 1300, SPI_OUT, `${PING} -M dont -s 1372`),
+  complained("path MTU 100", FRAG_NEEDED, 100, SPI_OUT, PING_1400, PING_1400),
+  complained("path MTU 0", FRAG_NEEDED, 0, SPI_OUT, PING_1400, PING_1400),
+  complained("path MTU, another SPI", FRAG_NEEDED, 1300, 0x7777, PING_1400, PING_1400),
+  complained("path MTU 9000", FRAG_NEEDED, 9000, SPI_OUT, PING_1400, PING_1400),
+  complained("host unreachable", HOST_UNREACHABLE, 0, SPI_OUT, PING, PING_1400),
   outbound("in UDP", { both: ESPINUDP }),
   outbound("in UDP, too big, no DF", { both: ESPINUDP }, `${PING} -M dont -s 1452`),
   outbound("DSCP and ECN", {}, `${PING} -Q 0xbb`),

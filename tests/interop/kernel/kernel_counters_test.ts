@@ -10,7 +10,7 @@ import assert from "node:assert/strict";
 import { Daemon } from "../../doubles/daemon.ts";
 import { must, type Ran, Topology } from "../../doubles/topology.ts";
 import { describe } from "./crafted_packets.ts";
-import { FAILURE_CASES, type FailureCase, LOCAL, REMOTE } from "./failure_cases.ts";
+import { FAILURE_CASES, type FailureCase, LOCAL, REMOTE, ROUTED_PEERS } from "./failure_cases.ts";
 import { gatewayIp, splitWords, tryGatewayIp } from "./gateway_client.ts";
 import { Guest } from "./guest.ts";
 import { Wire } from "./wire.ts";
@@ -90,6 +90,7 @@ async function observe(
   const deadline = Date.now() + GATEWAY_LIMIT;
   let actual = await readGateway();
   while (JSON.stringify(actual) !== JSON.stringify(expected) && Date.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
     actual = await readGateway();
   }
   return [expected, actual];
@@ -132,6 +133,8 @@ function counted(before: string, after: string): Record<string, number> {
 }
 
 const REMOVAL = ["link del vti1", "xfrm state flush", "xfrm policy flush"];
+/** A route's exceptions outlive the device. */
+const FORGETTING = `${SYSTEM}route flush cache`;
 const READING = ["-s -s -j link show type vti", "-s xfrm state", "-s xfrm policy"];
 
 function gatewayEnd(topology: Topology, daemon: Daemon, netns: string, wire: Wire): End {
@@ -140,7 +143,7 @@ function gatewayEnd(topology: Topology, daemon: Daemon, netns: string, wire: Wir
     wire,
     setUp: async (words) => {
       for (const text of REMOVAL) await ip(text);
-      for (const text of words) {
+      for (const text of [FORGETTING, ...words]) {
         if (text.startsWith(SYSTEM)) {
           await must(["ip", "-n", netns, ...splitWords(text.slice(SYSTEM.length))]);
         } else await gatewayIp(daemon, netns, text);
@@ -158,8 +161,6 @@ function gatewayEnd(topology: Topology, daemon: Daemon, netns: string, wire: Wir
 
 /** ip(8) takes many commands at once: starting it is what takes time in the guest. */
 function linuxEnd(guest: Guest, wire: Wire): End {
-  // A route's exceptions outlive the device.
-  const removal = [...REMOVAL, "route flush cache"];
   const statistics = ["vti1", "ip_vti0"].flatMap((device) =>
     ["rx_packets", "rx_errors", "tx_packets", "tx_errors"].map((name) =>
       `/sys/class/net/${device}/statistics/${name}`
@@ -169,11 +170,11 @@ function linuxEnd(guest: Guest, wire: Wire): End {
   return {
     wire,
     setUp: async (words) => {
-      const lines = [...removal, ...words.map((text) => text.replace(SYSTEM, ""))];
+      const lines = [...REMOVAL, FORGETTING, ...words].map((text) => text.replace(SYSTEM, ""));
       const script = `ip -force -batch - <<'END' 2>&1 || true\n${lines.join("\n")}\nEND`;
       const printed = await guest.sh(script);
       const failed = [...printed.matchAll(/^Command failed -:(\d+)$/gm)].map(([, line]) => Number(line));
-      if (failed.some((line) => line > removal.length)) throw new Error(`Cannot set Linux up: ${printed}`);
+      if (failed.some((line) => line > REMOVAL.length)) throw new Error(`Cannot set Linux up: ${printed}`);
     },
     run: (line) => guest.run(line.split(" ")),
     xfrmStat,
@@ -222,7 +223,7 @@ async function prepare(
     /encap ${ESPINUDP_PORT} >/dev/null 2>&1 &`);
   for (const [end, mac] of [[gateway, macOfJ], [linux, macOfK]] as const) {
     await end.setUp(
-      [REMOTE, "192.0.2.55", "192.0.2.99"].map((address) =>
+      [REMOTE, "192.0.2.55", "192.0.2.99", ...ROUTED_PEERS].map((address) =>
         `system neigh add ${address} lladdr ${mac} dev eth0 nud permanent`
       ),
     );
