@@ -5,6 +5,7 @@ const FILE_VARIABLE = "VTI_GATEWAY_STATE_KEY_FILE";
 const HEX_VARIABLE = "VTI_GATEWAY_STATE_KEY";
 /** LoadCredential= or LoadCredentialEncrypted= of a unit puts it there. */
 const CREDENTIAL = "state-key";
+const HEX_DIGITS = 2 * SEAL_KEY_BYTES;
 
 /** From the file, else the credential, else the variable; null when none of them is given. Throws an Error. */
 export function readStateKey(): Uint8Array | null {
@@ -18,7 +19,11 @@ export function readStateKey(): Uint8Array | null {
   if (hex === undefined) return null;
   // Not for those that are started from here.
   Deno.env.delete(HEX_VARIABLE);
-  return parseKey(new TextEncoder().encode(hex), HEX_VARIABLE);
+  const key = parseHex(hex);
+  if (key === null) {
+    throw new Error(`Read the state key in ${HEX_VARIABLE}: expected ${HEX_DIGITS} hex digits`);
+  }
+  return key;
 }
 
 function readKeyFile(path: string): Uint8Array {
@@ -28,18 +33,23 @@ function readKeyFile(path: string): Uint8Array {
   } catch (error) {
     throw new Error(`Read the state key in ${path}: ${(error as Error).message}`);
   }
-  return parseKey(bytes, path);
+  return parseKeyFile(bytes, path);
 }
 
 /** Takes `bytes` over. Says nothing of them. */
-function parseKey(bytes: Uint8Array, from: string): Uint8Array {
+function parseKeyFile(bytes: Uint8Array, from: string): Uint8Array {
   if (bytes.length === SEAL_KEY_BYTES) return bytes;
-  const text = new TextDecoder().decode(bytes).trim();
+  const key = parseHex(new TextDecoder().decode(bytes));
   bytes.fill(0);
-  if (new RegExp(`^[0-9a-fA-F]{${2 * SEAL_KEY_BYTES}}$`).test(text)) return Uint8Array.fromHex(text);
+  if (key !== null) return key;
   throw new Error(
-    `Read the state key in ${from}: expected ${SEAL_KEY_BYTES} bytes, or ${2 * SEAL_KEY_BYTES} hex digits`,
+    `Read the state key in ${from}: expected ${SEAL_KEY_BYTES} bytes, or ${HEX_DIGITS} hex digits`,
   );
+}
+
+function parseHex(text: string): Uint8Array | null {
+  const digits = text.trim();
+  return digits.length === HEX_DIGITS && /^[0-9a-fA-F]+$/.test(digits) ? Uint8Array.fromHex(digits) : null;
 }
 
 function exists(path: string): boolean {

@@ -53,6 +53,10 @@ export class Daemon {
     const process = await topology.spawn(setup.netns ?? null, words, setup.env);
     const daemon = new Daemon(process, directory);
     await daemon.#ready();
+    // It stays in memory when the daemon is killed.
+    const maps = await Deno.readTextFile(`/proc/${process.pid}/maps`);
+    const [cells] = /\/dev\/shm\/vti-gateway-\w+/.exec(maps) ?? [];
+    if (cells !== undefined) await topology.removeAtEnd(cells);
     return daemon;
   }
 

@@ -235,6 +235,11 @@ export class Topology implements AsyncDisposable {
     return path;
   }
 
+  /** Has a file or directory removed with the topology that something else made. */
+  async removeAtEnd(path: string): Promise<void> {
+    await this.#tell("dir", path);
+  }
+
   async #tell(what: "netns" | "pid" | "ended" | "dir", name: string): Promise<void> {
     await this.#tellGuard.write(new TextEncoder().encode(`${what} ${name}\n`));
   }
