@@ -26,7 +26,7 @@ export interface Kept {
   readonly kind: KeptKind;
   /** Survives JSON. */
   readonly body: unknown;
-  /** What nobody may read who reads the disk. */
+  /** What nobody may read who reads the disk. The keeper's own, who zeroes it. */
   readonly secret?: Uint8Array;
 }
 

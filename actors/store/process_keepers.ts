@@ -56,11 +56,14 @@ class ProcessKeeper implements NetnsKeeper {
     this.#memory.release(slot.identity);
   }
 
-  add(_thing: Kept): Result<void> {
+  add(thing: Kept): Result<void> {
+    this.change(thing);
     return ok(undefined);
   }
 
-  change(_thing: Kept): void {}
+  change({ secret }: Kept): void {
+    secret?.fill(0);
+  }
 
   remove(_slot: Slot): void {}
 

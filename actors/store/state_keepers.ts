@@ -67,7 +67,7 @@ export class StateKeepers implements Keepers {
   /** Last copy of the counters on disk. */
   #copies = new Map<string, Uint8Array>();
   readonly #timers: ReturnType<typeof setInterval>[];
-  #failing = false;
+  #saidFailing = false;
   #saidAt = -Infinity;
   #warnedUnsealed = false;
 
@@ -282,15 +282,15 @@ export class StateKeepers implements Keepers {
     for (const identity of changes.objects.keys()) this.#objects.delete(identity);
     more.grants?.forEach((_, identity) => grants.delete(identity));
     this.#grants.written(grants);
-    if (this.#failing) this.#log(`State in ${this.#dir} is written again`);
-    this.#failing = false;
+    if (this.#saidFailing) this.#log(`State in ${this.#dir} is written again`);
+    this.#saidFailing = false;
     return null;
   }
 
   #failed(error: Error): void {
     const now = performance.now();
-    if (this.#failing && now - this.#saidAt < REPEAT_MS) return;
-    this.#failing = true;
+    if (now - this.#saidAt < REPEAT_MS) return;
+    this.#saidFailing = true;
     this.#saidAt = now;
     this.#log(
       `Write state in ${this.#dir}: ${error.message}; changes are not kept, and SAs end when their sequence numbers ` +
