@@ -136,7 +136,9 @@ function clearSkipped(i32: Int32Array, from: number, step: number, w: number): v
 function ringPosition(hi: number, seq: number, w: number): number {
   if ((w & (w - 1)) === 0) return (seq - 1) & (w - 1);
   // seq 0 of the first block stands for "nothing yet" and gets the last position.
-  return ((hi >>> 0) % w * (TWO_32 % w) + seq + w - 1) % w;
+  const position = (hi % w * (TWO_32 % w) + seq + w - 1) % w;
+  // Before the first block has gone a window's length, what lies below 0 has the half -1; it must not wrap at 2^64.
+  return position < 0 ? position + w : position;
 }
 
 function ringBit(x: ReplayState, bit: number): number {
