@@ -111,7 +111,9 @@ export interface XfrmStateRequest extends XfrmStateId {
 
 /** An SA as listed. Keys are "<<Keys hidden>>" unless they were asked for. */
 export interface XfrmStateInfo
-  extends Required<Pick<XfrmStateRequest, "src" | "dst" | "proto" | "spi" | "reqid" | "mode">> {
+  extends Required<Pick<XfrmStateRequest, "src" | "dst" | "spi" | "reqid" | "mode">> {
+  /** "ipip": the companion of IPComp SAs in tunnel mode, which comes and goes with them. */
+  readonly proto: XfrmProto | "ipip";
   readonly mark?: XfrmMark;
   readonly replay_window: number;
   readonly flags: readonly XfrmStateFlag[];

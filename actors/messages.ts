@@ -34,8 +34,10 @@ export interface UdpPort {
 export interface NetnsInit {
   readonly kind: "netns";
   readonly saTable: number;
-  /** Raw sockets that receive ESP and AH. */
+  /** Raw sockets that receive ESP, AH and IP in IP. */
   readonly rawFds: readonly number[];
+  /** Raw socket that receives IPComp. */
+  readonly compFd: number;
   /** Raw socket that sends whole packets. */
   readonly sendFd: number;
   /** Raw socket that receives ICMP errors. */

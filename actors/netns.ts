@@ -57,6 +57,8 @@ const BATCHES_PER_TURN = 4;
 /** Fewer packets than this in a batch: the socket is empty, asking again would be a system call for nothing. */
 const LIKELY_EMPTY = 32;
 const MONITOR_TOKEN = -1;
+/** IPComp packets in one batch at the most: they need the other slots to grow into. */
+const COMP_MESSAGES = 8;
 const ICMP_ERROR_TOKEN = -2;
 
 export class NetnsActor implements Behaviour<Batch> {
@@ -87,6 +89,7 @@ export class NetnsActor implements Behaviour<Batch> {
       new PacketFilters(init.netnsFd, init.nftablesFd),
     );
     for (const fd of init.rawFds) this.#listen(new MmsgReceiver(fd));
+    this.#listen(new MmsgReceiver(init.compFd, COMP_MESSAGES));
     for (const port of init.udpPorts) this.#openUdp(port);
     this.#monitor = new RtnetlinkMonitor(init.monitorFd);
     context.watch(init.monitorFd, EPOLLIN, MONITOR_TOKEN);

@@ -11,8 +11,11 @@ import { openRtnetlinkMonitor } from "../ffi/rtnetlink_monitor.ts";
 
 /** IPPROTO_RAW: a socket that sends whole packets of any protocol and receives none. */
 const SEND_ONLY = 255;
+const IPPROTO_IPIP = 4;
+const IPPROTO_IPV6 = 41;
 const IPPROTO_ESP = 50;
 const IPPROTO_AH = 51;
+const IPPROTO_COMP = 108;
 
 export interface NetnsFds {
   /** The namespace itself. */
@@ -25,6 +28,10 @@ export interface NetnsFds {
   readonly monitor: number;
   readonly esp: number;
   readonly ah: number;
+  readonly comp: number;
+  /** IPv4 and IPv6 in IPv4: what IPComp leaves of packets that don't get shorter. */
+  readonly ipip: number;
+  readonly ipip6: number;
   readonly send: number;
   /** Packet socket that sends, and rtnetlink for its next hops. */
   readonly packet: number;
@@ -52,6 +59,9 @@ export function openNetnsFds(netns: number): NetnsFds {
       monitor: keep(openRtnetlinkMonitor()),
       esp: keep(openRawSocket(IPPROTO_ESP)),
       ah: keep(openRawSocket(IPPROTO_AH)),
+      comp: keep(openRawSocket(IPPROTO_COMP)),
+      ipip: keep(openRawSocket(IPPROTO_IPIP)),
+      ipip6: keep(openRawSocket(IPPROTO_IPV6)),
       send: keep(openRawSocket(SEND_ONLY)),
       packet: keep(openPacketSendSocket()),
       hops: keep(openRtnetlink()),

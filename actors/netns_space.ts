@@ -5,7 +5,7 @@
  */
 import type { CryptoBackend } from "../datapath/esp/aead.ts";
 import { XFRM_MIB, type XfrmMib } from "../datapath/drop_reason.ts";
-import { IPPROTO_AH, IPPROTO_ESP } from "../datapath/xfrm/xfrm_record.ts";
+import { IPPROTO_COMP, IPPROTO_ESP } from "../datapath/xfrm/xfrm_record.ts";
 import { EBADFD } from "../ffi/errno.ts";
 import { close } from "../ffi/io.ts";
 import { withNetns } from "../ffi/netns.ts";
@@ -107,7 +107,8 @@ export class NetnsSpace {
       return {
         kind: "netns",
         saTable: this.actors.saTable,
-        rawFds: [this.#fds.esp, this.#fds.ah],
+        rawFds: [this.#fds.esp, this.#fds.ah, this.#fds.ipip, this.#fds.ipip6],
+        compFd: this.#fds.comp,
         sendFd: this.#fds.send,
         icmpErrorFd: this.#fds.icmpError,
         packetFd: this.#fds.packet,
@@ -213,9 +214,7 @@ export class NetnsSpace {
   }
 
   #checkTransform(spec: TransformSpec, proto: number): ReturnType<XfrmUserDeps["checkTransform"]> {
-    if (proto !== IPPROTO_ESP && proto !== IPPROTO_AH) {
-      return { errno: "EPROTONOSUPPORT", message: "IPComp is not carried yet" };
-    }
+    if (proto === IPPROTO_COMP) return null;
     const { backend } = this.#deps;
     const made = proto === IPPROTO_ESP
       ? backend.create({ ...spec, direction: "out" })

@@ -7,6 +7,7 @@ import { PmtuCache } from "../datapath/xfrm/pmtu_cache.ts";
 import { POLICY_CELLS_BYTES, XFRM_CELLS_BYTES } from "../datapath/xfrm/xfrm_cells.ts";
 import { XfrmTable } from "../datapath/xfrm/xfrm_table.ts";
 import { selectBackend } from "../ffi/crypto_backend.ts";
+import { ZlibCompressor } from "../ffi/deflate_zlib.ts";
 import { RtnetlinkRoutes } from "../ffi/rtnetlink.ts";
 import { memoryAt } from "../ffi/shared_memory.ts";
 import type { XfrmChange } from "./control/xfrm_change.ts";
@@ -26,6 +27,7 @@ export class SaTableActor implements Behaviour<Batch> {
     this.#pmtu = new PmtuCache(new RtnetlinkRoutes(init.routeFd), init.pmtu);
     this.#table = new XfrmTable({
       backend: selectBackend(init.crypto),
+      compressor: new ZlibCompressor(),
       routes: this.#pmtu,
       mib: init.mib,
       ipDefaultTtl: init.ipDefaultTtl,

@@ -120,7 +120,7 @@ const lifetime = z.strictObject({
 export const stateInfo = z.strictObject({
   src: address,
   dst: address,
-  proto,
+  proto: z.enum([...proto.options, "ipip"]),
   spi: u32,
   reqid: u32,
   mode,

@@ -6,6 +6,7 @@ import type {
   XfrmMark,
   XfrmPolicyId,
   XfrmPolicyInfo,
+  XfrmProto,
   XfrmStateId,
   XfrmStateInfo,
 } from "../actors/gateway.ts";
@@ -26,10 +27,14 @@ export function linkIdentity(netns: string, { ifname }: { readonly ifname: strin
   return write({ kind: "link", netns, ifname });
 }
 
-/** src is not part of what names an SA. */
+/** src is not part of what names an SA. No file makes a companion ("ipip"), so none has its identity. */
 export function stateIdentity(netns: string, { dst, proto, spi, mark }: XfrmStateInfo): string {
   const src = dst.includes(":") ? "::" : "0.0.0.0";
-  return write({ kind: "state", netns, id: { src, dst, proto, spi, mark: markOf(mark) } });
+  return write({
+    kind: "state",
+    netns,
+    id: { src, dst, proto: proto as XfrmProto, spi, mark: markOf(mark) },
+  });
 }
 
 export function policyIdentity(netns: string, { sel, dir, mark, ptype, if_id }: XfrmPolicyInfo): string {

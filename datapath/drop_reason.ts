@@ -58,7 +58,7 @@ const rows = {
   InTruncated: ["XfrmInHdrError", "", "", "outer packet shorter than its headers"],
   InNotEsp: [null, "", "", "a keepalive or an IKE message on the port for ESP in UDP"],
   InNoTunnel: ["XfrmInNoStates", "", "", "no tunnel that is up has these outer addresses"],
-  InBareIpip: ["XfrmInNoStates", "", "", "IPIP that no IPComp SA has a companion for"],
+  InBareIpip: ["XfrmInNoStates", "rx", "", "IPIP that no IPComp SA has a companion for"],
   InOuterPolBlock: ["XfrmInPolBlock", "", "", "a policy blocks the outer packet itself"],
   InOuterTmplMismatch: [
     "XfrmInTmplMismatch",

@@ -41,7 +41,7 @@ export const IP_MTU_DISCOVER = 10;
 const IP_PMTUDISC_INTERFACE = 4;
 
 /** Protocols that the gateway receives, and 255: a socket that only sends, whole packets of any protocol. */
-export type RawProtocol = 1 | 4 | 50 | 51 | 108 | 255;
+export type RawProtocol = 1 | 4 | 41 | 50 | 51 | 108 | 255;
 
 /** Bytes that may wait in a socket, each way; beyond net.core.rmem_max, which CAP_NET_ADMIN may. */
 const BUFFER_BYTES = 8 << 20;
@@ -85,12 +85,12 @@ const IPV4_HEADER = 20;
 
 /**
  * Receives from a raw socket. Each packet's OFFSET is what follows the IP header (the ESP, AH or IPComp header, or the
- * inner packet of IPIP) at ESP_AT in its slot; the IP header, options included, ends there.
+ * inner packet of IP in IP) at ESP_AT in its slot; the IP header, options included, ends there.
  */
 export class MmsgReceiver extends SlabReceiver {
-  /** `fd` is of openRawSocket(). */
-  constructor(fd: number) {
-    super(fd, ESP_AT - IPV4_HEADER, 0, PKTINFO_CMSG_BYTES);
+  /** `fd` is of openRawSocket(). A batch gets at most `messages` packets. */
+  constructor(fd: number, messages?: number) {
+    super(fd, ESP_AT - IPV4_HEADER, 0, PKTINFO_CMSG_BYTES, messages);
   }
 
   /**

@@ -54,8 +54,18 @@ export abstract class SlabReceiver {
   /** Headers that the last recvmmsg wrote to. */
   #used = 0;
 
-  protected constructor(fd: number, start: number, name: MmsgLayout["name"], controlBytes: number) {
+  /** Messages of one recvmmsg at the most: what is not received into leaves its slot free. */
+  readonly #messages: number;
+
+  protected constructor(
+    fd: number,
+    start: number,
+    name: MmsgLayout["name"],
+    controlBytes: number,
+    messages: number = MESSAGES,
+  ) {
     this.fd = fd;
+    this.#messages = messages;
     this.#start = start;
     this.#room = SLOT_BYTES - start;
     this.#controlBytes = controlBytes;
@@ -88,7 +98,7 @@ export abstract class SlabReceiver {
       return i32[COUNT];
     }
     this.#aim(i32[ADDRESS_LO], i32[ADDRESS_HI]);
-    const received = libc.recvmmsg(this.fd, this.table.pointers[0], MESSAGES, MSG_DONTWAIT, null);
+    const received = libc.recvmmsg(this.fd, this.table.pointers[0], this.#messages, MSG_DONTWAIT, null);
     if (received <= 0) {
       const error = errno();
       return received === 0 || error === EAGAIN || error === EINTR ? 0 : -error;

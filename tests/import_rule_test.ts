@@ -22,7 +22,7 @@ const RULES: readonly Rule[] = [
     folder: "ffi/",
     values: ["ffi/", "datapath/batch.ts", "datapath/drop_reason.ts"],
     types: ["datapath/"],
-    external: ["@noble/"],
+    external: ["@noble/", "node:zlib"],
   },
   { folder: "actors/runtime/", values: ["actors/runtime/"], types: [], external: ["node:worker_threads"] },
   {

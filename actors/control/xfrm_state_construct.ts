@@ -106,6 +106,8 @@ function newEntry(
     ifId,
     encap: request.encap,
     comp: request.comp,
+    companion: null,
+    users: 0,
   };
 }
 

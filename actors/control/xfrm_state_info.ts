@@ -8,6 +8,7 @@ import type { XfrmStateRecord } from "../../datapath/xfrm/xfrm_record.ts";
 import {
   IPPROTO_AH,
   IPPROTO_COMP,
+  IPPROTO_IPIP,
   XfrmExtraFlagBit,
   XfrmModeNumber,
   XfrmStateFlagBit,
@@ -51,6 +52,9 @@ export interface StateEntry {
   ifId: number;
   encap: XfrmStateRequest["encap"];
   readonly comp: XfrmStateRequest["comp"];
+  /** The companion that it has, and how many SAs have it as theirs (xfrm_companion.ts). */
+  companion: StateEntry | null;
+  users: number;
 }
 
 const MODE_NAMES = Object.keys(XfrmModeNumber) as XfrmMode[];
@@ -65,7 +69,7 @@ export function stateInfo(entry: StateEntry, keys: boolean, devices: Devices): X
   return {
     src: formatIpAddress(record.family, record.saddr),
     dst: formatIpAddress(record.family, record.daddr),
-    proto: protoName(record.proto),
+    proto: record.proto === IPPROTO_IPIP ? "ipip" : protoName(record.proto),
     spi: record.spi,
     reqid: record.reqid,
     mode: MODE_NAMES[record.mode]!,

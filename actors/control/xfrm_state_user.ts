@@ -15,6 +15,7 @@ import { parseIpAddress, sameWords } from "./ip_address.ts";
 import { fail, ok, type Result } from "./kernel_error.ts";
 import type { XfrmChange } from "./xfrm_change.ts";
 import type { XfrmUserDeps } from "./xfrm_deps.ts";
+import { companionPlace, companionState, isCompanion } from "./xfrm_companion.ts";
 import { zeroKeys } from "./xfrm_key.ts";
 import { passedLimit } from "./xfrm_lifetime.ts";
 import { acquiringState, constructState, saName, withOwnKeys } from "./xfrm_state_construct.ts";
@@ -48,8 +49,8 @@ export class XfrmStateUser {
       zeroKeys(made.value.record.transform);
       return fail("EEXIST", `Cannot add ${saName(request)}: one that takes its mark exists`);
     }
-    const kept = this.#keep(made.value);
-    if (!kept.ok) return kept;
+    const admitted = this.#admit(made.value);
+    if (!admitted.ok) return admitted;
     this.#insert(made.value);
     return ok(this.#notify("newsa", made.value));
   }
@@ -64,8 +65,8 @@ export class XfrmStateUser {
       return fail("ESRCH", `Cannot update ${saName(request)}: none such`);
     }
     if (old.acquiring) {
-      const kept = this.#keep(made.value);
-      if (!kept.ok) return kept;
+      const admitted = this.#admit(made.value);
+      if (!admitted.ok) return admitted;
       this.#remove(old);
       this.#insert(made.value);
       return ok(this.#notify("updsa", made.value));
@@ -103,14 +104,15 @@ export class XfrmStateUser {
     const matching = this.#matching(filter);
     if (!matching.ok) return matching;
     const isFlush = Object.entries(filter).every(([name, value]) => name === "proto" || value === undefined);
-    for (const entry of matching.value) {
+    const doomed = matching.value.filter((entry) => !isCompanion(entry));
+    for (const entry of doomed) {
       this.#remove(entry);
       if (!isFlush) this.#notify("delsa", entry);
     }
-    if (isFlush && matching.value.length > 0) {
-      this.#deps.event("flushsa", { proto: filter.proto ?? null, count: matching.value.length });
+    if (isFlush && doomed.length > 0) {
+      this.#deps.event("flushsa", { proto: filter.proto ?? null, count: doomed.length });
     }
-    return ok(matching.value.length);
+    return ok(doomed.length);
   }
 
   /** Reserves an SPI (xfrm_alloc_userspi): an acquiring SA, which an update turns into a valid one. */
@@ -199,13 +201,55 @@ export class XfrmStateUser {
     if (!made.ok) return made;
     const older = this.#locate(made.value.record);
     if (older) this.#remove(older);
-    this.#insert(made.value);
     this.#nextNumber = Math.max(this.#nextNumber, made.value.record.number + 1);
+    const attached = this.#attach(made.value);
+    if (!attached.ok) {
+      zeroKeys(made.value.record.transform);
+      return attached;
+    }
+    this.#insert(made.value);
     return ok(undefined);
   }
 
   #number(entry: StateEntry): void {
     entry.record = { ...entry.record, number: this.#nextNumber++ };
+  }
+
+  /** What a new SA needs before it is inserted. Zeroes its keys when that fails. */
+  #admit(entry: StateEntry): Result<void> {
+    const attached = this.#attach(entry);
+    if (!attached.ok) {
+      zeroKeys(entry.record.transform);
+      return attached;
+    }
+    const kept = this.#keep(entry);
+    if (!kept.ok) this.#detach(entry);
+    return kept;
+  }
+
+  /** Gives an IPComp SA its companion, which may have to be made. */
+  #attach(entry: StateEntry): Result<void> {
+    const place = companionPlace(entry);
+    if (place === null) return ok(undefined);
+    let companion = this.#locate(place);
+    if (companion === undefined) {
+      companion = companionState(entry, place, Math.floor(this.#deps.now()));
+      const slot = this.#deps.keeper.allocate();
+      if (!slot.ok) return slot;
+      this.#number(companion);
+      this.#insert(moveToSlot(companion, slot.value));
+    }
+    entry.companion = companion;
+    companion.users++;
+    return ok(undefined);
+  }
+
+  /** The companion goes with the last SA that has it. */
+  #detach(entry: StateEntry): void {
+    const companion = entry.companion;
+    if (companion === null) return;
+    entry.companion = null;
+    if (--companion.users === 0) this.#remove(companion);
   }
 
   /** Gives a new SA its number and the memory that outlives it, and writes it down. Zeroes its keys when that fails. */
@@ -245,6 +289,7 @@ export class XfrmStateUser {
       this.#deps.keeper.remove(entry.slot);
       this.#deps.send({ op: "state-del", number: entry.record.number }, entry.slot);
     }
+    this.#detach(entry);
     zeroKeys(entry.record.transform);
   }
 

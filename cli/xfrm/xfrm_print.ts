@@ -18,7 +18,9 @@ export function printId(
   const showsSpi = all || forceSpi || id.spi !== 0;
   const spi = showsSpi ? `spi ${hex8(id.spi)}${all ? `(${id.spi})` : ""} ` : "";
   const reqid = `reqid ${id.reqid}${all ? `(${hex8(id.reqid)})` : ""}`;
-  return [`src ${id.src} dst ${id.dst}`, `proto ${id.proto} ${spi}${reqid} mode ${id.mode}`];
+  // iproute2 has no name for the protocol of companions.
+  const name = id.proto === "ipip" ? "4" : id.proto;
+  return [`src ${id.src} dst ${id.dst}`, `proto ${name} ${spi}${reqid} mode ${id.mode}`];
 }
 
 export function printSelector(sel: XfrmSelectorInfo, options: Options): string {

@@ -74,7 +74,9 @@ async function deleteStates(command: Command): Promise<number> {
   const { words, options, api, netns } = command;
   const filter = stateFilterParse(words, options.family);
   for (const state of await matchingStates(command, filter, false)) {
-    await api.demand("DELETE", `${netns}/xfrm/states`, stateQuery(state));
+    // A companion goes with its IPComp state.
+    if (state.proto === "ipip") continue;
+    await api.demand("DELETE", `${netns}/xfrm/states`, stateQuery({ ...state, proto: state.proto }));
   }
   return 0;
 }

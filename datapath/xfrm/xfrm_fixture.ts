@@ -26,6 +26,7 @@ import {
 import type { AuthTransform } from "../ah/auth.ts";
 import { XFRM_MIB, type XfrmMib } from "../drop_reason.ts";
 import type { CryptoBackend, EspTransform, EspTransformSpec } from "../esp/aead.ts";
+import type { Compressor } from "../ipcomp/compressor.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as ipv6 from "../wire/ipv6.ts";
 import type { RouteLookup, RouteResult } from "./route_lookup.ts";
@@ -148,6 +149,36 @@ export function fakeBackend(
   };
 }
 
+/** Runs of one byte become that byte and their length less one: no DEFLATE, but of the same kind. */
+export class FakeCompressor implements Compressor {
+  #result: number[] = [];
+
+  deflate(batch: Batch, at: number, length: number): number {
+    this.#result = [];
+    for (let i = at; i < at + length;) {
+      let run = 1;
+      while (run < 256 && i + run < at + length && batch.u8[i + run] === batch.u8[i]) run++;
+      this.#result.push(batch.u8[i], run - 1);
+      i += run;
+    }
+    return this.#result.length;
+  }
+
+  inflate(batch: Batch, at: number, length: number, most: number): number {
+    if (length % 2 !== 0) return -1;
+    this.#result = [];
+    for (let i = at; i < at + length; i += 2) {
+      for (let run = batch.u8[i + 1]; run >= 0; run--) this.#result.push(batch.u8[i]);
+      if (this.#result.length > most) return -1;
+    }
+    return this.#result.length;
+  }
+
+  take(batch: Batch, at: number): void {
+    batch.u8.set(this.#result, at);
+  }
+}
+
 /** A route that is the same for everybody; counts how often it was asked. */
 export class FakeRoutes implements RouteLookup {
   readonly result: RouteResult = { errno: 0, oif: 2, mtu: 1500, src: L | 0 };
@@ -167,7 +198,8 @@ export interface TestTable {
 export function makeTable(backend: CryptoBackend = fakeBackend()): TestTable {
   const cells = new Float64Array(new SharedArrayBuffer(XFRM_MIB.length * 8));
   const routes = new FakeRoutes();
-  const table = new XfrmTable({ backend, routes, mib: cells, ipDefaultTtl: 64 });
+  const compressor = new FakeCompressor();
+  const table = new XfrmTable({ backend, compressor, routes, mib: cells, ipDefaultTtl: 64 });
   const mib = () =>
     Object.fromEntries(XFRM_MIB.map((name, i) => [name, cells[i]]).filter(([, n]) => n !== 0));
   return { table, routes, mib };

@@ -13,6 +13,7 @@ import {
   OFFSET,
   OUTER_DST,
   OUTER_PROTO,
+  OUTER_SRC,
   OUTER_TOS,
   SA,
   UDP_PORTS,
@@ -20,8 +21,10 @@ import {
 import { DropReason } from "../drop_reason.ts";
 import { ahInput } from "../ah/ah_input.ts";
 import { BAD_FORMAT, BAD_ICV, espInput } from "../esp/esp_input.ts";
+import { ipcompInput } from "../ipcomp/ipcomp_input.ts";
 import * as ah from "../wire/ah.ts";
 import * as esp from "../wire/esp.ts";
+import * as ipcomp from "../wire/ipcomp.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as ipv6 from "../wire/ipv6.ts";
 import { CELL_FAILED } from "./xfrm_cells.ts";
@@ -38,10 +41,6 @@ import {
 import { xfrmReplayAdvance, xfrmReplayCheck, xfrmReplaySeqHi } from "./xfrm_replay.ts";
 import { ALIVE, EXPIRY_EXPIRED, HARD_EXPIRED, type XfrmState } from "./xfrm_state.ts";
 import type { XfrmTable } from "./xfrm_table.ts";
-
-/** IPComp: bytes of the header, and where its 16-bit CPI is (RFC 3173 §3). */
-const COMP_BYTES = 4;
-const COMP_CPI = 2;
 
 /**
  * The SA of packet `i` by mark, destination, SPI and protocol; its sequence number is in table.seq then, 0 where the
@@ -62,15 +61,22 @@ export function findState(table: XfrmTable, batch: Batch, i: number): XfrmState 
     spi = ah.getSpi(view, at);
     table.seq = ah.getSeq(view, at);
   } else if (proto === IPPROTO_COMP) {
-    if (length < COMP_BYTES) return refuse(table, DropReason.InHdrError);
-    spi = view.getUint16(at + COMP_CPI);
+    if (!ipcomp.checkLen(length)) return refuse(table, DropReason.InHdrError);
+    spi = ipcomp.getCpi(view, at);
     table.seq = 0;
   } else {
-    // Only an IPComp SA's companion would vouch for bare IPIP, and IPComp is not handled.
-    return refuse(table, DropReason.InBareIpip);
+    return findCompanion(table, batch, i);
   }
   const state = table.states.lookup(i32[IKEY + i], i32[OUTER_DST + i], spi, proto);
   return state ?? refuse(table, DropReason.InNoStates);
+}
+
+/** Bare IP in IP is what IPComp leaves of a packet that does not get shorter: its SA has a companion for it. */
+function findCompanion(table: XfrmTable, batch: Batch, i: number): XfrmState | null {
+  const i32 = batch.i32;
+  table.seq = 0;
+  const state = table.states.lookup(i32[IKEY + i], i32[OUTER_DST + i], i32[OUTER_SRC + i], IPPROTO_IPIP);
+  return state ?? refuse(table, DropReason.InBareIpip);
 }
 
 function refuse(table: XfrmTable, reason: number): null {
@@ -105,7 +111,7 @@ export function typeInput(table: XfrmTable, batch: Batch, i: number, state: Xfrm
   const seqHi = xfrmReplaySeqHi(state, seq);
   const nextHeader = state.proto === IPPROTO_ESP
     ? espInput(batch, i, state, seqHi)
-    : otherInput(batch, i, state, seqHi);
+    : otherInput(table, batch, i, state, seqHi);
   if (nextHeader < 0) {
     if (nextHeader === BAD_ICV) state.f64[CELL_FAILED]++;
     table.reason = DropReason.InStateProtoError;
@@ -119,8 +125,16 @@ export function typeInput(table: XfrmTable, batch: Batch, i: number, state: Xfrm
   return nextHeader;
 }
 
-function otherInput(batch: Batch, i: number, state: XfrmState, seqHi: number): number {
-  return state.proto === IPPROTO_AH ? ahInput(batch, i, state, seqHi) : BAD_FORMAT;
+function otherInput(table: XfrmTable, batch: Batch, i: number, state: XfrmState, seqHi: number): number {
+  switch (state.proto) {
+    case IPPROTO_AH:
+      return ahInput(batch, i, state, seqHi);
+    case IPPROTO_COMP:
+      return ipcompInput(batch, i, table.compressor);
+    case IPPROTO_IPIP:
+      return batch.i32[OUTER_PROTO + i];
+  }
+  return BAD_FORMAT;
 }
 
 /**

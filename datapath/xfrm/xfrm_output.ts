@@ -14,9 +14,10 @@ import {
 } from "../batch.ts";
 import { DropReason } from "../drop_reason.ts";
 import { espOutput, padTfc } from "../esp/esp_output.ts";
+import { ipcompOutput } from "../ipcomp/ipcomp_output.ts";
 import type { BundleStep, FlowEntry } from "./flow_cache.ts";
 import { emitOuterHeader, outerId, tunnelEncapAdd } from "./xfrm_outer_header.ts";
-import { IPPROTO_AH, IPPROTO_ESP } from "./xfrm_record.ts";
+import { IPPROTO_AH, IPPROTO_COMP, IPPROTO_ESP } from "./xfrm_record.ts";
 import { ALIVE, EXPIRY_EXPIRED, HARD_EXPIRED, type XfrmState } from "./xfrm_state.ts";
 import type { XfrmTable } from "./xfrm_table.ts";
 
@@ -93,7 +94,13 @@ function otherOutput(
   state: XfrmState,
   nextHeader: number,
 ): number {
-  return state.proto === IPPROTO_AH ? ahOutput(batch, i, state, nextHeader, outerId(batch, i, table)) : 0;
+  switch (state.proto) {
+    case IPPROTO_AH:
+      return ahOutput(batch, i, state, nextHeader, outerId(batch, i, table));
+    case IPPROTO_COMP:
+      return ipcompOutput(batch, i, state, nextHeader, table.compressor);
+  }
+  return 0;
 }
 
 /**

@@ -9,7 +9,7 @@ import { DropReason } from "../drop_reason.ts";
 import type { FlowEntry } from "./flow_cache.ts";
 import { findPolicies } from "./xfrm_lookup.ts";
 import { DIR_IN, MAX_DEPTH, type XfrmPolicy, type XfrmTemplate } from "./xfrm_policy.ts";
-import { XfrmModeNumber } from "./xfrm_record.ts";
+import { IPPROTO_IPIP, XfrmModeNumber } from "./xfrm_record.ts";
 import type { XfrmState } from "./xfrm_state.ts";
 import type { XfrmTable } from "./xfrm_table.ts";
 
@@ -60,11 +60,19 @@ function matchTemplates(policy: XfrmPolicy, state: XfrmState | null, from: numbe
   return used;
 }
 
-/** xfrm_state_ok(). NB: a template's destination is not compared on input, and reqid 0 takes any. */
+/**
+ * xfrm_state_ok(). NB: a template's destination is not compared on input, and reqid 0 takes any. The companion of an
+ * IPComp SA stands for any optional template: what did not get shorter came without IPComp.
+ */
 function satisfies(x: XfrmState, template: XfrmTemplate): boolean {
+  if (x.proto === IPPROTO_IPIP) return template.optional && isFrom(x, template);
   return x.proto === template.proto && (template.spi === 0 || x.spi === template.spi) &&
     (template.reqid === 0 || x.reqid === template.reqid) && x.mode === template.mode &&
-    (x.mode === XfrmModeNumber.transport || isAny(template.saddr) || sameAddress(template.saddr, x.saddr));
+    (x.mode === XfrmModeNumber.transport || isFrom(x, template));
+}
+
+function isFrom(x: XfrmState, template: XfrmTemplate): boolean {
+  return isAny(template.saddr) || sameAddress(template.saddr, x.saddr);
 }
 
 function isNontransport(state: XfrmState | null): boolean {

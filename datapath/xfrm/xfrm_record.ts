@@ -12,6 +12,7 @@ export type Family = typeof AF_UNSPEC | typeof AF_INET | typeof AF_INET6;
 /** An address as four u32 in host order, most significant first; IPv4 in word 0, the others 0. */
 export type AddressWords = readonly [number, number, number, number];
 
+/** As an SA's protocol: the companion of an IPComp SA in tunnel mode, its SPI being the source address. */
 export const IPPROTO_IPIP = 4;
 export const IPPROTO_UDP = 17;
 export const IPPROTO_IPV6 = 41;

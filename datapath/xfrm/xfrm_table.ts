@@ -4,6 +4,7 @@
 import type { Batch } from "../batch.ts";
 import { DROP_MIB } from "../drop_reason.ts";
 import type { CryptoBackend, CryptoRefusal } from "../esp/aead.ts";
+import type { Compressor } from "../ipcomp/compressor.ts";
 import { receive } from "../receive.ts";
 import { transmit } from "../transmit.ts";
 import { Flow } from "./flow.ts";
@@ -24,6 +25,7 @@ const RECENT_PACKETS = 1 << 20;
 
 export interface XfrmTableOptions {
   readonly backend: CryptoBackend;
+  readonly compressor: Compressor;
   readonly routes: RouteLookup;
   /** One cell for each XFRM_MIB, in shared memory. */
   readonly mib: Float64Array;
@@ -35,6 +37,7 @@ export class XfrmTable implements OuterSource {
   readonly states: StateTable = new StateTable();
   readonly policies: PolicyTable = new PolicyTable();
   readonly routeCache: RouteCache;
+  readonly compressor: Compressor;
   readonly defaultTtl: number;
   /** Bundles of outgoing flows; verdicts on outer and on inner packets that came in. */
   readonly bundles: FlowCache = new FlowCache();
@@ -60,6 +63,7 @@ export class XfrmTable implements OuterSource {
     this.#backend = options.backend;
     this.#mib = options.mib;
     this.routeCache = new RouteCache(options.routes);
+    this.compressor = options.compressor;
     this.defaultTtl = options.ipDefaultTtl;
   }
 

@@ -1,0 +1,35 @@
+/** DEFLATE for IPComp, by the zlib that comes with the runtime: no library of the host is needed. */
+import zlib from "node:zlib";
+import type { Batch } from "../datapath/batch.ts";
+import type { Compressor } from "../datapath/ipcomp/compressor.ts";
+
+/** log2 of the window that Linux compresses with and inflates with (crypto/deflate.c). */
+const WINDOW_BITS = 11;
+
+export class ZlibCompressor implements Compressor {
+  #result: Uint8Array = new Uint8Array(0);
+
+  deflate(batch: Batch, at: number, length: number): number {
+    try {
+      const data = batch.u8.subarray(at, at + length);
+      this.#result = zlib.deflateRawSync(data, { windowBits: WINDOW_BITS });
+      return this.#result.length;
+    } catch {
+      return -1;
+    }
+  }
+
+  /** NB: the bound must reach zlib, which otherwise inflates all of it first. */
+  inflate(batch: Batch, at: number, length: number, most: number): number {
+    try {
+      this.#result = zlib.inflateRawSync(batch.u8.subarray(at, at + length), { maxOutputLength: most });
+      return this.#result.length;
+    } catch {
+      return -1;
+    }
+  }
+
+  take(batch: Batch, at: number): void {
+    batch.u8.set(this.#result, at);
+  }
+}
