@@ -5,6 +5,7 @@
 import {
   type Batch,
   COUNT,
+  ENCAP,
   IKEY,
   INGRESS,
   KIND,
@@ -21,6 +22,7 @@ import {
 import { DROP_MIB, DropReason } from "../datapath/drop_reason.ts";
 import { IpTunnelTable } from "../datapath/tunnel/ip_tunnel_lookup.ts";
 import { xfrm4UdpEncapRcv } from "../datapath/xfrm/xfrm4_udp_encap_rcv.ts";
+import { ENCAP_ESPINUDP_NONIKE, NONIKE_BYTES } from "../datapath/xfrm/xfrm_mtu.ts";
 import { EPOLLIN } from "../ffi/epoll.ts";
 import { PacketFilters } from "../ffi/netfilter.ts";
 import { NextHopLookup } from "../ffi/next_hop.ts";
@@ -167,9 +169,7 @@ export class NetnsActor implements Behaviour<Batch> {
     const count = i32[COUNT];
     let any = false;
     for (let i = 0; i < count; i++) {
-      if (
-        i32[UDP_PORTS + i] !== 0 && !xfrm4UdpEncapRcv(batch.view, i32[OFFSET + i], i32[LENGTH + i])
-      ) {
+      if (i32[UDP_PORTS + i] !== 0 && !stripEncap(batch, i)) {
         i32[REASON + i] = DropReason.InNotEsp;
         continue;
       }
@@ -263,4 +263,15 @@ export class NetnsActor implements Behaviour<Batch> {
   flush(): void {}
   tick(): void {}
   stop(): void {}
+}
+
+/** Notes how packet `i` in UDP is encapsulated and takes the draft's zeros off. False when it is no ESP. */
+function stripEncap({ i32, view }: Batch, i: number): boolean {
+  const type = xfrm4UdpEncapRcv(view, i32[OFFSET + i], i32[LENGTH + i]);
+  i32[ENCAP + i] = type;
+  if (type === ENCAP_ESPINUDP_NONIKE) {
+    i32[OFFSET + i] += NONIKE_BYTES;
+    i32[LENGTH + i] -= NONIKE_BYTES;
+  }
+  return type !== 0;
 }

@@ -90,6 +90,8 @@ export const INGRESS = field(12);
 export const INNER_LENGTH = field(13);
 /** Outgoing: MTU of the outer route, for the decision to fragment. */
 export const PATH_MTU = field(14);
+/** Incoming, in the same words: encapsulation type of a packet in UDP (xfrm/xfrm_mtu.ts), 0 for a bare one. */
+export const ENCAP = PATH_MTU;
 /** SA the packet was handled by (its number in the SA table), 0 none. */
 export const SA = field(15);
 

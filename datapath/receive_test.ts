@@ -4,6 +4,7 @@ import fc from "fast-check";
 import {
   Batch,
   BATCH_PACKETS,
+  ENCAP,
   INNER_LENGTH,
   LENGTH,
   LOCAL,
@@ -190,6 +191,7 @@ Deno.test("receive() gives back any packet of either family that transmit() took
       // The non-IKE draft's zeros are the netns actor's to strip.
       batch.i32[OFFSET] += 8;
       batch.i32[LENGTH] -= 8;
+      batch.i32[ENCAP] = 1;
     }
     t.table.receive(batch);
     assert.equal(reasonOf(batch), "None");
@@ -297,6 +299,31 @@ Deno.test("receive() takes no text of a block cipher that is no multiple of its 
   assert.equal(fate(t, sealed(text(ipv4Packet(47), 0, 4), 2, whole))[0], "InStateProtoError");
 });
 
+Deno.test("receive() tells once of each new place that an SA's packets in UDP come from", () => {
+  const encap = { encapType: 2, encapSport: 4500, encapDport: 4500 };
+  const t = gateway({ ...encap, replayWindow: 0 });
+  const told = (packet: Uint8Array) => {
+    assert.equal(fate(t, packet)[0], "None");
+    const seen: unknown[] = [];
+    t.table.drainMapped((number, src, port) => seen.push([number, src, port]));
+    return seen;
+  };
+  const usual = new Sender(encap).send();
+  const moved = new Sender({ ...encap, encapSport: 5555 }).send();
+  const elsewhere = moved.slice();
+  elsewhere[15] = 77;
+  assert.deepEqual(told(usual), []);
+  assert.deepEqual(told(moved), [[2, R, 5555]]);
+  assert.deepEqual(told(moved), []);
+  assert.deepEqual(told(elsewhere), [[2, ip("192.0.2.77"), 5555]]);
+  assert.deepEqual(told(usual), [[2, R, 4500]]);
+  // A forged packet moves nothing.
+  const forged = moved.slice();
+  forged[40] ^= 1;
+  assert.equal(fate(t, forged)[0], "InStateProtoError");
+  t.table.drainMapped(() => assert.fail("told of a forged packet"));
+});
+
 Deno.test("receive() at a hard limit: expired, then invalid until the SA is removed, then none", () => {
   const t = gateway({ lifetime: { ...stateRecord().lifetime, hardPackets: 1 } });
   const sender = new Sender();
@@ -331,6 +358,8 @@ Deno.test("receive() wants encapsulated packets by an SA for such, bare ones by 
   assert.deepEqual(fate(gateway(), new Sender(encap).send()), mismatch);
   const other = new Sender({ ...encap, encapSport: 5555 }).send();
   assert.equal(fate(gateway(encap), other)[0], "None");
+  const draft = { ...encap, encapType: 1 };
+  assert.deepEqual(fate(gateway(draft), new Sender(encap).send()), mismatch);
 });
 
 Deno.test("receive() takes only tunnel mode, decided after the limits and before the ICV", () => {

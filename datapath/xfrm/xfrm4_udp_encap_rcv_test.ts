@@ -1,16 +1,23 @@
 import assert from "node:assert/strict";
 import { xfrm4UdpEncapRcv } from "./xfrm4_udp_encap_rcv.ts";
+import { ENCAP_ESPINUDP, ENCAP_ESPINUDP_NONIKE, ENCAP_NONE } from "./xfrm_mtu.ts";
 
-const isEsp = (hex: string) => {
+const typeOf = (hex: string) => {
   const payload = Uint8Array.fromHex(hex);
   return xfrm4UdpEncapRcv(new DataView(payload.buffer), 0, payload.length);
 };
 
 Deno.test("xfrm4UdpEncapRcv() takes ESP, no keepalive, no marker, nothing as short as a header", () => {
-  assert.equal(isEsp("000010010000000101"), true);
-  assert.equal(isEsp("ffffffff0000000101"), true);
-  assert.equal(isEsp(""), false);
-  assert.equal(isEsp("ff"), false);
-  assert.equal(isEsp("0000100100000001"), false);
-  assert.equal(isEsp("00000000" + "11".repeat(40)), false);
+  assert.equal(typeOf("000010010000000101"), ENCAP_ESPINUDP);
+  assert.equal(typeOf("ffffffff0000000101"), ENCAP_ESPINUDP);
+  assert.equal(typeOf(""), ENCAP_NONE);
+  assert.equal(typeOf("ff"), ENCAP_NONE);
+  assert.equal(typeOf("0000100100000001"), ENCAP_NONE);
+  assert.equal(typeOf("00000000" + "11".repeat(40)), ENCAP_NONE);
+});
+
+Deno.test("xfrm4UdpEncapRcv() knows the eight zeros of the non-IKE draft from an IKE message", () => {
+  assert.equal(typeOf("00".repeat(8) + "000010010000000101"), ENCAP_ESPINUDP_NONIKE);
+  assert.equal(typeOf("00".repeat(8) + "0000100100000001"), ENCAP_NONE);
+  assert.equal(typeOf("00000000" + "00000001" + "11".repeat(40)), ENCAP_NONE);
 });

@@ -4,6 +4,7 @@ import {
   COUNT,
   DATA,
   DEVICE_MTU,
+  ENCAP,
   ESP_AT,
   IFINDEX,
   IKEY,
@@ -31,6 +32,7 @@ import * as ipv4 from "../wire/ipv4.ts";
 import * as ipv6 from "../wire/ipv6.ts";
 import type { RouteLookup, RouteResult } from "./route_lookup.ts";
 import { makeXfrmCells } from "./xfrm_cells.ts";
+import { ENCAP_ESPINUDP } from "./xfrm_mtu.ts";
 import {
   AF_INET,
   type Family,
@@ -356,6 +358,7 @@ export function appendOuter(batch: Batch, packet: Uint8Array): number {
   i32[OUTER_PROTO + i] = proto === IPPROTO_UDP ? IPPROTO_ESP : proto;
   i32[UDP_PORTS + i] = proto === IPPROTO_UDP ? view.getInt32(start + 20) : 0;
   i32[OUTER_HEADER + i] = proto === IPPROTO_UDP ? 0 : header;
+  i32[ENCAP + i] = proto === IPPROTO_UDP ? ENCAP_ESPINUDP : 0;
   return i;
 }
 

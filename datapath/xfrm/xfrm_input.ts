@@ -7,6 +7,7 @@
  */
 import {
   type Batch,
+  ENCAP,
   IKEY,
   INNER_LENGTH,
   LENGTH,
@@ -85,13 +86,13 @@ function refuse(table: XfrmTable, reason: number): null {
 }
 
 /**
- * 1. The SA is valid. 2. It is for encapsulated packets, or for bare ones, as this one is. 3. Replay check.
+ * 1. The SA is valid. 2. It is for packets encapsulated as this one is. 3. Replay check.
  * 4. Limits. 5. Tunnel mode. Returns a DropReason.
  */
 export function checkState(table: XfrmTable, batch: Batch, i: number, state: XfrmState): number {
   const { i32 } = batch;
   if (state.expiry === EXPIRY_EXPIRED) return DropReason.InStateInvalid;
-  if ((state.encapType === 0) !== (i32[UDP_PORTS + i] === 0)) return DropReason.InStateMismatch;
+  if (state.encapType !== i32[ENCAP + i]) return DropReason.InStateMismatch;
   if (!xfrmReplayCheck(state, table.seq)) return DropReason.InStateSeqError;
   const expiry = state.checkExpire(table.now);
   if (expiry !== ALIVE) {
@@ -117,12 +118,23 @@ export function typeInput(table: XfrmTable, batch: Batch, i: number, state: Xfrm
     table.reason = DropReason.InStateProtoError;
     return -1;
   }
+  if (state.encapType !== 0) checkMapping(table, batch, i, state);
   xfrmReplayAdvance(state, seq, seqHi);
   const payload = i32[LENGTH + i];
   state.count(payload);
   i32[INNER_LENGTH + i] = payload;
   i32[SA + i] = state.number;
   return nextHeader;
+}
+
+/** Tells when an authentic packet came from elsewhere than the SA says: a NAT has changed (esp_input_done2()). */
+function checkMapping(table: XfrmTable, batch: Batch, i: number, state: XfrmState): void {
+  const src = batch.i32[OUTER_SRC + i];
+  const port = batch.i32[UDP_PORTS + i] >>> 16;
+  if (src === state.mappedSrc && port === state.mappedPort) return;
+  state.mappedSrc = src;
+  state.mappedPort = port;
+  table.mapped(state);
 }
 
 function otherInput(table: XfrmTable, batch: Batch, i: number, state: XfrmState, seqHi: number): number {

@@ -78,6 +78,9 @@ export class XfrmState implements ReplayState {
   encapType = 0;
   /** Source port << 16 | destination port. */
   encapPorts = 0;
+  /** Where the last authentic packet in UDP came from; to begin with, where the SA says. */
+  mappedSrc = 0;
+  mappedPort = 0;
   /** Bytes between the outer IPv4 header and the ESP header. */
   encapBytes = 0;
   outputMark: MarkRecord | null = null;
@@ -165,6 +168,8 @@ export class XfrmState implements ReplayState {
   #setAttributes(change: XfrmStateUpdate): void {
     this.encapType = change.encapType;
     this.encapPorts = (change.encapSport << 16) | change.encapDport;
+    this.mappedSrc = this.saddr[0];
+    this.mappedPort = change.encapSport;
     this.encapBytes = encapBytes(change.encapType);
     this.outputMark = change.outputMark;
     this.lifetime = change.lifetime;

@@ -58,6 +58,7 @@ export class XfrmTable implements OuterSource {
   readonly #mib: Float64Array;
   #lastId: number = Math.floor(Math.random() * 65536);
   #expired: { readonly number: number; readonly hard: boolean }[] = [];
+  readonly #mapped: Set<XfrmState> = new Set();
 
   constructor(options: XfrmTableOptions) {
     this.#backend = options.backend;
@@ -94,6 +95,7 @@ export class XfrmTable implements OuterSource {
     const state = this.states.get(number);
     if (state === undefined) return false;
     this.states.remove(state);
+    this.#mapped.delete(state);
     state.destroy();
     this.generation++;
     return true;
@@ -166,6 +168,17 @@ export class XfrmTable implements OuterSource {
     const taken = this.#expired;
     this.#expired = [];
     for (const { number, hard } of taken) tell(number, hard);
+  }
+
+  /** Tells which SAs have had packets from another source address (u32, host order) or port since the last call. */
+  drainMapped(tell: (number: number, src: number, port: number) => void): void {
+    if (this.#mapped.size === 0) return;
+    for (const { number, mappedSrc, mappedPort } of this.#mapped) tell(number, mappedSrc >>> 0, mappedPort);
+    this.#mapped.clear();
+  }
+
+  mapped(state: XfrmState): void {
+    this.#mapped.add(state);
   }
 
   /** checkExpire() gave SOFT_EXPIRED or HARD_EXPIRED: another SA may be the better one now. */
