@@ -53,19 +53,35 @@ const KERNEL_ONLY = [
   ["3des-sha1", `enc cbc(des3_ede) ${MAC(24)} auth-trunc hmac(sha1) ${MAC(20)} 96`],
   ["camellia128-sha256", `enc cbc(camellia) ${AES} auth-trunc hmac(sha256) ${MAC(32)} 128`],
 ] as const;
-const CHOICES = [...ALGORITHMS.map(({ name, words }) => [name, words] as const), ...KERNEL_ONLY];
-const VARIANTS = [
-  { name: "raw", udp: false, words: "replay-window 128" },
-  { name: "in UDP", udp: true, words: "replay-window 128" },
-  { name: "ESN", udp: false, words: "replay-window 128 flag esn" },
+const AH = [
+  ["ah-sha1", `auth-trunc hmac(sha1) ${MAC(20)} 96`],
+  ["ah-sha256", `auth-trunc hmac(sha256) ${MAC(32)} 128`],
+  ["ah-sha512", `auth-trunc hmac(sha512) ${MAC(64)} 256`],
+  ["ah-xcbc", `auth-trunc xcbc(aes) ${MAC(16)} 96`],
 ] as const;
+const VARIANTS = [
+  { name: "raw", words: "replay-window 128" },
+  { name: "in UDP", words: `replay-window 128 ${encapWords(true)}` },
+  { name: "ESN", words: "replay-window 128 flag esn" },
+] as const;
+/** RFC 4302 pads the ICV to 4 bytes over IPv4, Linux to 8 unless told. */
+const AH_VARIANTS = [
+  { name: "raw", words: "replay-window 128" },
+  { name: "ESN", words: "replay-window 128 flag esn" },
+  { name: "align4", words: "replay-window 128 flag align4" },
+] as const;
+const ESP_CHOICES = [...ALGORITHMS.map(({ name, words }) => [name, words] as const), ...KERNEL_ONLY];
+const CHOICES = [
+  ...ESP_CHOICES.flatMap((choice) => VARIANTS.map((variant) => ({ proto: "esp", choice, variant }))),
+  ...AH.flatMap((choice) => AH_VARIANTS.map((variant) => ({ proto: "ah", choice, variant }))),
+];
 
 Deno.test("the gateway and Linux's ip_vti are each other's peers", async (t) => {
   await using topology = new Topology();
   const netns = await topology.addNetns("g");
   using guest = await Guest.start(topology, { netns, device: "eth0" });
   await topology.addresses({ netns, ifname: "eth0", addresses: [`${GATEWAY}/24`] });
-  const daemon = await Daemon.start(topology, { placement: "packed" });
+  const daemon = await Daemon.start(topology, { placement: "isolated" });
   const here: End = {
     name: "the gateway",
     v4: "10.9.0.1",
@@ -91,22 +107,20 @@ Deno.test("the gateway and Linux's ip_vti are each other's peers", async (t) => 
   await setUp(topology, netns, guest, here, there);
   const file = `${await topology.directory()}/bytes`;
   await Deno.writeFile(file, randomBytes(ECHO_BYTES));
-  for (const [name, words] of CHOICES) {
-    for (const variant of VARIANTS) {
-      await t.step(`${name}, ${variant.name}`, async () => {
-        await rekey([here, there], `${variant.words} ${words} ${encapWords(variant.udp)}`);
-        await pings(here, there);
-        const mtu = { v4: await innerMtu(here, there.v4), v6: await innerMtu(here, there.v6) };
-        assert.deepEqual(mtu, { v4: await innerMtu(there, here.v4), v6: await innerMtu(there, here.v6) });
-        await bigPings(here, there, mtu.v4);
-        await tcp(here, there, file);
-        await countersAgree(here, there);
-      });
-    }
+  for (const { proto, choice: [name, words], variant } of CHOICES) {
+    await t.step(`${name}, ${variant.name}`, async () => {
+      await rekey([here, there], proto, `${variant.words} ${words}`);
+      await pings(here, there);
+      const mtu = { v4: await innerMtu(here, there.v4), v6: await innerMtu(here, there.v6) };
+      assert.deepEqual(mtu, { v4: await innerMtu(there, here.v4), v6: await innerMtu(there, here.v6) });
+      await bigPings(here, there, mtu.v4);
+      await tcp(here, there, file);
+      await countersAgree(here, there);
+    });
   }
 });
 
-/** Devices, addresses and policies; states follow with each algorithm. */
+/** Devices and addresses. */
 async function setUp(topology: Topology, netns: string, guest: Guest, here: End, there: End): Promise<void> {
   await guest.sh(`
     cd /proc/sys/net
@@ -120,25 +134,27 @@ async function setUp(topology: Topology, netns: string, guest: Guest, here: End,
     /encap ${UDP_ENCAP_PORT} >/dev/null 2>&1 &
     /echo ${ECHO_PORT} >/dev/null 2>&1 &`);
   for (const [end, from, to] of [[here, GATEWAY, GUEST], [there, GUEST, GATEWAY]] as const) {
-    await end.ip(
-      `link add vti1 type vti local ${from} remote ${to} key ${KEY}`,
-      ...["0.0.0.0/0", "::/0"].flatMap((any) => [
-        policyWords(KEY, "out", any, from, to),
-        policyWords(KEY, "in", any, to, from),
-      ]),
-      "link set vti1 up",
-    );
+    await end.ip(`link add vti1 type vti local ${from} remote ${to} key ${KEY}`);
+    await end.ip("link set vti1 up");
   }
   await topology.addresses({ netns, ifname: "vti1", addresses: [`${here.v4}/24`, `${here.v6}/64`] });
   await there.ip(`addr add ${there.v4}/24 dev vti1`, `addr add ${there.v6}/64 dev vti1 nodad`);
 }
 
-/** The same two states at both ends; what was learnt of the path's MTU is forgotten. */
-async function rekey(ends: readonly End[], words: string): Promise<void> {
-  const add = (src: string, dst: string, spi: number) =>
-    `xfrm state add src ${src} dst ${dst} proto esp spi ${spi} mode tunnel mark ${KEY} flag af-unspec ${words}`;
-  for (const end of ends) {
-    await end.ip("xfrm state flush", add(GUEST, GATEWAY, SPI_IN), add(GATEWAY, GUEST, SPI_OUT));
+/** The same two states at both ends, and policies for them; what was learnt of the path's MTU is forgotten. */
+async function rekey([here, there]: readonly [End, End], proto: string, words: string): Promise<void> {
+  const state = (src: string, dst: string, spi: number) =>
+    `xfrm state add src ${src} dst ${dst} proto ${proto} spi ${spi} mode tunnel mark ${KEY} flag af-unspec ${words}`;
+  for (const [end, from, to] of [[here, GATEWAY, GUEST], [there, GUEST, GATEWAY]] as const) {
+    const policies = ["0.0.0.0/0", "::/0"].flatMap((any) => [
+      policyWords(KEY, "out", any, from, to),
+      policyWords(KEY, "in", any, to, from),
+    ]);
+    await end.ip(
+      ...["xfrm state flush", "xfrm policy flush"],
+      ...[state(GUEST, GATEWAY, SPI_IN), state(GATEWAY, GUEST, SPI_OUT)],
+      ...policies.map((policy) => policy.replace("proto esp", `proto ${proto}`)),
+    );
     for (const family of ["-4", "-6"]) await end.run(["ip", family, "route", "flush", "cache"]);
   }
 }
