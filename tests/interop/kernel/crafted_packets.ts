@@ -1,6 +1,6 @@
 /** Packets of a peer that may send anything: IPv4 and ESP as a test wants them, ciphers by node:crypto. */
 import { Buffer } from "node:buffer";
-import { createCipheriv } from "node:crypto";
+import { createCipheriv, createHmac } from "node:crypto";
 
 /** AES-128-GCM with its salt, in the words of `ip xfrm state`. */
 export const KEY_WORDS = "aead rfc4106(gcm(aes)) 0x101112131415161718191a1b1c1d1e1fdeadbeef 128";
@@ -110,6 +110,27 @@ export function esp(options: EspOptions, text: Uint8Array): Uint8Array {
   const sealed = cipher.update(join(text, pad, Uint8Array.of(padLength, nextHeader)));
   cipher.final();
   return join(header, iv, sealed, cipher.getAuthTag());
+}
+
+/** HMAC-SHA1-96, in the words of `ip xfrm state`. */
+export const AH_WORDS = "auth-trunc hmac(sha1) 0xa0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3 96";
+const AH_KEY = Uint8Array.from({ length: 20 }, (_, i) => 0xa0 + i);
+const AH_ICV_BYTES = 12;
+
+/** An IPv4 packet with AH (RFC 4302) around `text`. */
+export function ah(
+  spi: number,
+  seq: number,
+  options: Omit<Ipv4Options, "proto">,
+  text: Uint8Array,
+): Uint8Array {
+  const words = (12 + AH_ICV_BYTES) / 4 - 2;
+  const header = join(Uint8Array.of(PROTO.ipip, words, 0, 0), be32(spi), be32(seq));
+  const packet = (icv: Uint8Array) => ipv4({ ...options, proto: PROTO.ah }, join(header, icv, text));
+  const signed = packet(bytes(AH_ICV_BYTES, 0));
+  // RFC 4302 §3.3.3.1.1: TOS, flags, fragment offset, TTL and checksum may change on the way.
+  for (const mutable of [1, 6, 7, 8, 10, 11]) signed[mutable] = 0;
+  return packet(createHmac("sha1", AH_KEY).update(signed).digest().subarray(0, AH_ICV_BYTES));
 }
 
 /** What a test compares of a packet that an end has sent: all but the identification. */

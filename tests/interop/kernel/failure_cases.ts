@@ -1,5 +1,7 @@
 /** What can go wrong with one packet, each way: how the tunnel is set up, and what is done then. */
 import {
+  ah,
+  AH_WORDS,
   bytes,
   echo,
   esp,
@@ -33,6 +35,7 @@ export interface FailureCase {
 /** Words in place of those of a tunnel that works; "" leaves one out. */
 interface Setup {
   readonly link?: string;
+  readonly proto?: "esp" | "ah";
   /** More words for the states. */
   readonly in?: string;
   readonly out?: string;
@@ -48,11 +51,12 @@ interface Setup {
 }
 
 function tunnel(setup: Setup = {}): string[] {
-  const { mark = "mark 7", mode = "tunnel", both = "" } = setup;
+  const { mark = "mark 7", mode = "tunnel", both = "", proto = "esp" } = setup;
+  const algorithm = proto === "esp" ? KEY_WORDS : AH_WORDS;
   const state = (src: string, dst: string, spi: number, more = "") =>
-    `xfrm state add src ${src} dst ${dst} proto esp spi ${spi} mode ${mode} ${mark} ${more} ${both} ${KEY_WORDS}`;
+    `xfrm state add src ${src} dst ${dst} proto ${proto} spi ${spi} mode ${mode} ${mark} ${more} ${both} ${algorithm}`;
   const policy = (dir: string, src: string, dst: string) =>
-    `xfrm policy add dir ${dir} ${mark} tmpl src ${src} dst ${dst} proto esp mode tunnel`;
+    `xfrm policy add dir ${dir} ${mark} tmpl src ${src} dst ${dst} proto ${proto} mode tunnel`;
   return [
     `link add vti1 type vti ${setup.link ?? `local ${LOCAL} remote ${REMOTE} key 7`}`,
     "system addr add 10.9.0.2/24 dev vti1",
@@ -194,6 +198,37 @@ const INBOUND: readonly FailureCase[] = [
   inbound("keepalive", { both: ESPINUDP }, outer(udp(4500, 4500, bytes(1, 0xff)), { proto: PROTO.udp })),
 ];
 
+const AH = { proto: "ah", both: "flag align4" } as const;
+const goodAh = (seq = 1) => ah(SPI_IN, seq, { src: REMOTE, dst: LOCAL }, inner(seq));
+
+const INBOUND_OTHERS: readonly FailureCase[] = [
+  inbound("AH", AH, goodAh()),
+  inbound("AH, replayed", AH, goodAh(), goodAh()),
+  inbound("AH, damaged ICV", AH, flipped(goodAh(), 33)),
+  inbound("AH, damaged text", AH, flipped(goodAh(), -1)),
+  inbound(
+    "AH, another TOS on the way",
+    AH,
+    ipv4({ src: REMOTE, dst: LOCAL, proto: PROTO.ah, tos: 8 }, goodAh().slice(20)),
+  ),
+  inbound(
+    "AH, another source on the way",
+    AH,
+    ipv4({ src: STRANGER, dst: LOCAL, proto: PROTO.ah }, goodAh().slice(20)),
+  ),
+  inbound("AH of 8 bytes", AH, ipv4({ src: REMOTE, dst: LOCAL, proto: PROTO.ah }, goodAh().slice(20, 28))),
+  inbound("AH of 20 bytes", AH, ipv4({ src: REMOTE, dst: LOCAL, proto: PROTO.ah }, goodAh().slice(20, 40))),
+  inbound("AH, no state", {}, goodAh()),
+  inbound("ESP as AH", {}, outer(sealed(inner()), { proto: PROTO.ah })),
+  inbound("AH as ESP", AH, outer(goodAh().slice(20))),
+  inbound(
+    "IPComp, no state",
+    {},
+    outer(join(Uint8Array.of(4, 0, 0, 0x55), bytes(40, 0x71)), { proto: PROTO.comp }),
+  ),
+  inbound("bare IPIP", {}, outer(inner(), { proto: PROTO.ipip })),
+];
+
 const PING = `ping -n -c1 -W0.2 ${INNER_REMOTE}`;
 /** Inner networks that cases have taken. */
 let networks = 0;
@@ -287,6 +322,11 @@ const OUTBOUND: readonly FailureCase[] = [
   ),
   outbound("no PMTU discovery", { out: "flag nopmtudisc" }, `${PING} -M do -s 100`),
   outbound("TFC padding", { out: "tfcpad 500" }),
+  outbound("AH", AH),
+  outbound("AH padded to 8", { proto: "ah" }),
+  outbound("AH, too big, DF", AH, `${PING} -M do -s 1452`),
+  outbound("AH, too big, no DF", AH, `${PING} -M dont -s 1452`),
+  outbound("AH, DSCP and ECN", AH, `${PING} -Q 0xbb`),
   outbound("device down", { then: ["link set vti1 down"] }),
   outbound("IPv6, no policy", {}, "ping -n -c1 -W0.2 2001:db8:9::1"),
   outbound("IPv6, state for IPv4", { then: V6_POLICIES }, "ping -n -c1 -W0.2 2001:db8:9::1"),
@@ -298,4 +338,4 @@ const OUTBOUND: readonly FailureCase[] = [
   ),
 ];
 
-export const FAILURE_CASES: readonly FailureCase[] = [...INBOUND, ...OUTBOUND];
+export const FAILURE_CASES: readonly FailureCase[] = [...INBOUND, ...INBOUND_OTHERS, ...OUTBOUND];

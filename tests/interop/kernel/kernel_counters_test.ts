@@ -16,7 +16,7 @@ import { Guest } from "./guest.ts";
 import { Wire } from "./wire.ts";
 
 const SYSTEM = "system ";
-const ESPINUDP_PORT = 4500;
+const ESPINUDP_PORT = 4500, UDP_ENCAP_ESPINUDP = 2;
 /** Milliseconds that the gateway may take to come to what Linux has come to. */
 const GATEWAY_LIMIT = 1500;
 
@@ -220,7 +220,7 @@ async function prepare(
     echo 0 > ipv6/icmp/ratelimit
     ip addr add ${LOCAL}/24 dev eth0
     ip link set eth0 up
-    /encap ${ESPINUDP_PORT} >/dev/null 2>&1 &`);
+    /encap ${ESPINUDP_PORT} ${UDP_ENCAP_ESPINUDP} >/dev/null 2>&1 &`);
   for (const [end, mac] of [[gateway, macOfJ], [linux, macOfK]] as const) {
     await end.setUp(
       [REMOTE, "192.0.2.55", "192.0.2.99", ...ROUTED_PEERS].map((address) =>

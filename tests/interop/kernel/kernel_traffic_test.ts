@@ -19,7 +19,9 @@ const GATEWAY = "192.0.2.1", GUEST = "192.0.2.2";
 const KEY = 7;
 /** SPI of what the gateway receives, and of what it sends. */
 const SPI_IN = 0x1001, SPI_OUT = 0x2002;
-const UDP_ENCAP_PORT = 4500;
+/** Ports with UDP encapsulation by RFC 3948, and by the draft before it. */
+const ESPINUDP_PORT = 4500, NONIKE_PORT = 4600;
+const UDP_ENCAP_ESPINUDP_NON_IKE = 1, UDP_ENCAP_ESPINUDP = 2;
 /** TCP port of the guest's echo server, and bytes that go there and back. */
 const ECHO_PORT = 7, ECHO_BYTES = 1 << 18;
 
@@ -70,9 +72,14 @@ const AH_VARIANTS = [
   { name: "ESN", words: "replay-window 128 flag esn" },
   { name: "align4", words: "replay-window 128 flag align4" },
 ] as const;
+const NONIKE = {
+  name: "in UDP by the draft",
+  words: `replay-window 128 encap espinudp-nonike ${NONIKE_PORT} ${NONIKE_PORT} 0.0.0.0`,
+};
 const ESP_CHOICES = [...ALGORITHMS.map(({ name, words }) => [name, words] as const), ...KERNEL_ONLY];
 const CHOICES = [
   ...ESP_CHOICES.flatMap((choice) => VARIANTS.map((variant) => ({ proto: "esp", choice, variant }))),
+  { proto: "esp", choice: ESP_CHOICES[0]!, variant: NONIKE },
   ...AH.flatMap((choice) => AH_VARIANTS.map((variant) => ({ proto: "ah", choice, variant }))),
 ];
 
@@ -131,7 +138,8 @@ async function setUp(topology: Topology, netns: string, guest: Guest, here: End,
     echo 0 > ipv6/icmp/ratelimit
     ip addr add ${GUEST}/24 dev eth0
     ip link set eth0 up
-    /encap ${UDP_ENCAP_PORT} >/dev/null 2>&1 &
+    /encap ${ESPINUDP_PORT} ${UDP_ENCAP_ESPINUDP} >/dev/null 2>&1 &
+    /encap ${NONIKE_PORT} ${UDP_ENCAP_ESPINUDP_NON_IKE} >/dev/null 2>&1 &
     /echo ${ECHO_PORT} >/dev/null 2>&1 &`);
   for (const [end, from, to] of [[here, GATEWAY, GUEST], [there, GUEST, GATEWAY]] as const) {
     await end.ip(`link add vti1 type vti local ${from} remote ${to} key ${KEY}`);
