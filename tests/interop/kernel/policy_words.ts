@@ -1,5 +1,5 @@
 /** Words of `ip` about policies, for Linux and for the gateway; see words.ts. */
-import { L, R, type Section, TMPL } from "./words.ts";
+import { each, L, R, type Section, TMPL } from "./words.ts";
 
 export const POLICIES: readonly Section[] = [
   {
