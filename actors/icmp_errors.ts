@@ -6,6 +6,9 @@ import { type FragNeeded, vti4Err } from "../datapath/vti/vti4_err.ts";
 import { MmsgReceiver } from "../ffi/raw_socket.ts";
 import { batchMaker } from "./new_batch.ts";
 
+/** Number of the slab that errors are read into; it belongs to no pool. */
+const SLAB = 4095;
+
 export class IcmpErrors {
   readonly #receiver: MmsgReceiver;
   readonly #batch: Batch;
@@ -14,8 +17,7 @@ export class IcmpErrors {
   /** `fd` is of openIcmpErrorSocket(), `actor` the one that reads it. */
   constructor(fd: number, actor: number, tunnels: IpTunnelTable) {
     this.#receiver = new MmsgReceiver(fd);
-    // A slab of no pool: theirs have numbers above 0.
-    this.#batch = batchMaker(false)(-actor);
+    this.#batch = batchMaker(actor)(SLAB);
     this.#tunnels = tunnels;
   }
 

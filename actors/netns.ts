@@ -82,7 +82,7 @@ export class NetnsActor implements Behaviour<Batch> {
   constructor(context: Context<Batch>, init: NetnsInit) {
     this.#context = context;
     this.#init = init;
-    this.#pool = context.pool(SLABS, batchMaker(context.shared), (batch) => this.#lost(batch));
+    this.#pool = context.pool(SLABS, batchMaker(context.self), (batch) => this.#lost(batch));
     for (const parm of init.tunnels) this.#tunnels.set(parm);
     this.#raw = new MmsgSender(init.sendFd);
     this.#packet = new PacketSender(init.packetFd);

@@ -2,7 +2,10 @@
 import { Batch } from "../datapath/batch.ts";
 import { newSlab } from "../ffi/slab_pointers.ts";
 
-/** Maker of slabs, which go to other workers if `shared`. */
-export function batchMaker(shared: boolean): (slab: number) => Batch {
-  return (slab) => new Batch(newSlab(slab, shared));
+/** Slabs that one pool can have; the slab's number in the process is made of the actor's and its own. */
+const MAX_SLABS_PER_POOL = 4096;
+
+/** Maker of slabs for the pool of `actor`. */
+export function batchMaker(actor: number): (id: number) => Batch {
+  return (id) => new Batch(newSlab(actor * MAX_SLABS_PER_POOL + (id % MAX_SLABS_PER_POOL) + 1));
 }

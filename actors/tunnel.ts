@@ -72,7 +72,7 @@ export class TunnelActor implements Behaviour<Batch> {
     this.#parm = init.parm;
     this.#mtu = init.mtu;
     this.#underlayIfindex = init.underlayIfindex;
-    this.#pool = context.pool(SLABS, batchMaker(context.shared), (batch) => this.#lost(batch));
+    this.#pool = context.pool(SLABS, batchMaker(context.self), (batch) => this.#lost(batch));
     this.#reader = new TunReader(init.tunFd, this.#segmenter.staging);
     this.#output = output ??= new TunOutput();
     this.#answers = new IcmpAnswers(init.icmpFd, init.icmp6Fd);

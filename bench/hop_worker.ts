@@ -35,7 +35,7 @@ class HopActor implements Behaviour<Parcel> {
   constructor(context: Context<Parcel>, init: HopInit) {
     this.#context = context;
     this.#next = init.next;
-    this.#pool = context.pool(64, makeSlab);
+    this.#pool = context.pool(64, () => wrap(new ArrayBuffer(SLAB_BYTES)));
   }
 
   receive(message: unknown, _from: number, reply: Reply): void {
@@ -65,18 +65,8 @@ class HopActor implements Behaviour<Parcel> {
   stop(): void {}
 }
 
-/** Word that holds the slab's number. */
-const SLAB = 4;
-
-function makeSlab(slab: number): Parcel {
-  const buffer = new SharedArrayBuffer(SLAB_BYTES);
-  new Int32Array(buffer)[SLAB] = slab;
-  return wrap(buffer);
-}
-
-function wrap(buffer: SharedArrayBuffer): Parcel {
-  const i32 = new Int32Array(buffer);
-  return { buffer, i32, slab: i32[SLAB] };
+function wrap(buffer: ArrayBuffer): Parcel {
+  return { buffer, i32: new Int32Array(buffer) };
 }
 
 hostActors<Parcel>({

@@ -105,14 +105,14 @@ if ((HEADER_WORDS + FIELDS * BATCH_PACKETS) * 4 > DATA) throw new Error("Batch f
 
 /** Views of one slab. Made once per slab and hop, never per packet. */
 export class Batch {
-  readonly buffer: ArrayBufferLike;
+  readonly buffer: ArrayBuffer;
   readonly i32: Int32Array;
   readonly u8: Uint8Array;
   readonly view: DataView;
   /** What ffi/ keeps for this slab (pointer objects); opaque here. */
   native: object | null = null;
 
-  constructor(buffer: ArrayBufferLike) {
+  constructor(buffer: ArrayBuffer) {
     this.buffer = buffer;
     this.i32 = new Int32Array(buffer, 0, DATA >> 2);
     this.u8 = new Uint8Array(buffer);
@@ -121,10 +121,6 @@ export class Batch {
 
   get count(): number {
     return this.i32[COUNT];
-  }
-
-  get slab(): number {
-    return this.i32[SLAB_ID];
   }
 
   /** Forgets the packets; the envelope stays. */

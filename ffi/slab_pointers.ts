@@ -2,8 +2,8 @@
  * Slabs that native code can address, and their pointer objects.
  *
  * Making a pointer object costs 100 ns, so each is made once and kept. Packets start at few different places inside
- * their slots, so a slab needs a handful of pointers per slot. They belong to the slab's number (SLAB_ID), which other
- * views of the same slab share.
+ * their slots, so a slab needs a handful of pointers per slot. A transferred ArrayBuffer keeps its address but gets
+ * new views, so the pointers belong to the slab's number (SLAB_ID) and not to the Batch.
  */
 import {
   ADDRESS_HI,
@@ -36,23 +36,21 @@ const columns = new Int16Array(SLOT_BYTES).fill(-1);
 let columnCount = 0;
 
 /**
- * Makes a slab: SLAB_BYTES zeroed bytes with SLAB_ID, ADDRESS_LO and ADDRESS_HI written, in memory that other workers
- * can share if `shared`. `slabId` must be unique in the process and not 0.
+ * Makes a slab: SLAB_BYTES zeroed bytes with SLAB_ID, ADDRESS_LO and ADDRESS_HI written.
+ * `slabId` must be unique in the process and not 0.
  */
-export function newSlab(slabId: number, shared = false): ArrayBufferLike {
-  const buffer = shared ? new SharedArrayBuffer(SLAB_BYTES) : new ArrayBuffer(SLAB_BYTES);
+export function newSlab(slabId: number): ArrayBuffer {
+  const buffer = new ArrayBuffer(SLAB_BYTES);
   prepareSlab(buffer, slabId);
   return buffer;
 }
 
 /** Writes SLAB_ID, ADDRESS_LO and ADDRESS_HI into a buffer of SLAB_BYTES. Throws when DATA is not 16-byte aligned. */
-export function prepareSlab(buffer: ArrayBufferLike, slabId: number): void {
+export function prepareSlab(buffer: ArrayBuffer, slabId: number): void {
   if (buffer.byteLength !== SLAB_BYTES) {
     throw new RangeError(`Prepare a slab: ${buffer.byteLength} bytes, ${SLAB_BYTES} are needed`);
   }
-  const address = Deno.UnsafePointer.value(
-    Deno.UnsafePointer.of(new Uint8Array(buffer) as Uint8Array<ArrayBuffer>),
-  );
+  const address = Deno.UnsafePointer.value(Deno.UnsafePointer.of(new Uint8Array(buffer)));
   if ((address + BigInt(DATA)) % 16n !== 0n) {
     throw new Error(`Prepare a slab: address 0x${address.toString(16)} is not 16-byte aligned`);
   }

@@ -29,11 +29,8 @@ export const UNDELIVERED = -2;
 
 /** A buffer that moves between actors, and the view of its header words. */
 export interface Parcel {
-  /** Shared memory, unless the parcel never leaves its worker (Context.shared). */
-  readonly buffer: ArrayBufferLike;
+  readonly buffer: ArrayBuffer;
   readonly i32: Int32Array;
-  /** Number of the buffer (`makeSlab`). */
-  readonly slab: number;
 }
 
 /** Answers an `ask`; does nothing when the letter was only sent. May be kept and called in a later call. */
@@ -72,21 +69,19 @@ export interface Pool<P extends Parcel> {
 /** How an actor reaches the rest. */
 export interface Context<P extends Parcel> {
   readonly self: ActorId;
-  /** Parcels go to other workers, so their buffers must be SharedArrayBuffers. */
-  readonly shared: boolean;
   /** Milliseconds, monotonic within a worker, read once a turn. */
   now(): number;
   /** Sends a letter. `transfer` applies only when the receiver lives elsewhere. */
   send(to: ActorId, message: unknown, transfer?: Transferable[]): void;
-  /** Sends a parcel to the actor in its word TO, who owns it from now on: the caller must not touch it again. */
+  /** Sends a parcel to the actor in its word TO. Transferred: the caller must not touch it again. */
   sendParcel(parcel: P): void;
-  /** Sends a parcel to the pool that it came from, who owns it from now on. */
+  /** Sends a parcel to the pool that it came from. Transferred. */
   give(parcel: P): void;
   /**
    * Makes this actor's pool of at most `slabs` buffers; once per actor. Buffers are made by `makeSlab` when first
-   * needed; `slab` is above 0 and never given to a second buffer of the process. `undelivered` sees a buffer's content before it is reused when nobody could take it.
+   * needed, `id` counts from 0. `undelivered` sees a buffer's content before it is reused when nobody could take it.
    */
-  pool(slabs: number, makeSlab: (slab: number) => P, undelivered?: (parcel: P) => void): Pool<P>;
+  pool(slabs: number, makeSlab: (id: number) => P, undelivered?: (parcel: P) => void): Pool<P>;
   /** Watches a descriptor, level-triggered unless `events` says EPOLLET; again with the same fd: changes it. */
   watch(fd: number, events: number, token: number): void;
   unwatch(fd: number): void;

@@ -19,59 +19,54 @@ interface Generation {
   deadline: number;
 }
 
-export interface PoolParts<P extends Parcel> {
-  readonly owner: ActorId;
-  readonly slabs: number;
-  readonly makeSlab: () => P;
-  readonly epoch: number;
-  /** Called once each time a buffer can be had again after `take` returned null. */
-  readonly available: () => void;
-  /** These buffers were written off. */
-  readonly lost: (parcels: P[]) => void;
-}
-
 export class BufferPool<P extends Parcel> implements Pool<P> {
   readonly #owner: ActorId;
   readonly #slabs: number;
-  readonly #makeSlab: () => P;
+  readonly #makeSlab: (id: number) => P;
   readonly #available: () => void;
-  readonly #lost: (parcels: P[]) => void;
   readonly #free: P[] = [];
-  /** Buffers that exist as far as the pool knows: free, or out and not written off. */
-  readonly #known = new Set<P>();
   /** Oldest first; the last is the current epoch. */
   readonly #generations: Generation[];
   #current: Generation;
+  /** Buffers that exist as far as the pool knows: free, or out and not written off. */
+  #known = 0;
+  #nextId = 0;
   #starved = false;
   outstanding = 0;
   lost = 0;
   /** Buffers that came home after they had been written off. */
   late = 0;
 
-  constructor({ owner, slabs, makeSlab, epoch, available, lost }: PoolParts<P>) {
+  /** `available` is called once each time a buffer can be had again after `take` returned null. */
+  constructor(
+    owner: ActorId,
+    slabs: number,
+    makeSlab: (id: number) => P,
+    epoch: number,
+    available: () => void,
+  ) {
     this.#owner = owner;
     this.#slabs = slabs;
     this.#makeSlab = makeSlab;
     this.#available = available;
-    this.#lost = lost;
     this.#current = { epoch, out: 0, deadline: Infinity };
     this.#generations = [this.#current];
   }
 
   get free(): number {
-    return this.#free.length + this.#slabs - this.#known.size;
+    return this.#free.length + this.#slabs - this.#known;
   }
 
   /** A buffer with OWNER and EPOCH set, or null. Last in, first out: the one that the cache still holds. */
   take(): P | null {
     let parcel = this.#free.pop();
     if (parcel === undefined) {
-      if (this.#known.size === this.#slabs) {
+      if (this.#known === this.#slabs) {
         this.#starved = true;
         return null;
       }
-      parcel = this.#makeSlab();
-      this.#known.add(parcel);
+      parcel = this.#makeSlab(this.#nextId++);
+      this.#known++;
     }
     parcel.i32[OWNER] = this.#owner;
     parcel.i32[EPOCH] = this.#current.epoch;
@@ -106,20 +101,12 @@ export class BufferPool<P extends Parcel> implements Pool<P> {
   /** Writes off what did not come home in time. Cheap when nothing died. */
   tick(nowMs: number): void {
     while (this.#generations.length > 1 && this.#generations[0].deadline <= nowMs) {
-      const { out, epoch } = this.#generations.shift()!;
-      if (out === 0) continue;
+      const { out } = this.#generations.shift()!;
       this.outstanding -= out;
+      this.#known -= out;
       this.lost += out;
-      this.#writeOff(epoch);
-      this.#relieve();
+      if (out > 0) this.#relieve();
     }
-  }
-
-  /** Forgets what was given out in the epoch and is not home: a buffer at home has no OWNER. */
-  #writeOff(epoch: number): void {
-    const lost = [...this.#known].filter(({ i32 }) => i32[OWNER] !== 0 && i32[EPOCH] === epoch);
-    for (const parcel of lost) this.#known.delete(parcel);
-    this.#lost(lost);
   }
 
   #find(epoch: number): Generation | undefined {

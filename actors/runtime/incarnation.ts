@@ -7,7 +7,6 @@ import {
   type LinkEnd,
   makeBlock,
   makePosted,
-  makeRings,
   STAT_NAMES,
   Stop,
   type WorkerBlock,
@@ -42,7 +41,6 @@ export interface IncarnationParts {
   readonly seat: Seat;
   readonly routes: SharedArrayBuffer;
   readonly bell: number;
-  readonly shared: boolean;
   readonly ring: Ring;
   readonly moved: (incarnation: Incarnation, state: WorkerState, reason: string) => void;
   readonly letter: (letter: Letter) => void;
@@ -81,11 +79,11 @@ export class Incarnation {
     const channel = new MessageChannel();
     const posted = makePosted();
     this.#link = new Link(
-      { port: channel.port1, posted, rings: null, side: 0, peer: this.memory, peerBell: parts.bell },
+      { port: channel.port1, posted, side: 0, peer: this.memory, peerBell: parts.bell },
       parts.ring,
     );
     channel.port1.onmessage = (event) => this.#hear(event.data as ToMain);
-    const main: LinkEnd = { port: channel.port2, posted, rings: null, side: 1, peer: null, peerBell: -1 };
+    const main: LinkEnd = { port: channel.port2, posted, side: 1, peer: null, peerBell: -1 };
     this.#begin(main);
   }
 
@@ -99,8 +97,8 @@ export class Incarnation {
 
   /** Waits for the module, then sends the first message. What is posted meanwhile waits in the channel. */
   #begin(main: LinkEnd): void {
-    const { slot, epoch, seat, routes, bell, shared } = this.#parts;
-    const init: Init = { op: "init", slot, epoch, block: this.memory, routes, bell, shared, main };
+    const { slot, epoch, seat, routes, bell } = this.#parts;
+    const init: Init = { op: "init", slot, epoch, block: this.memory, routes, bell, main };
     const unloadable = (message: string) => {
       this.#parts.failed(this, "unloadable", { actor: 0, message, stack: "" });
     };
@@ -217,9 +215,8 @@ export class Incarnation {
 export function introduce(a: Incarnation, aBell: number, b: Incarnation, bBell: number): void {
   const channel = new MessageChannel();
   const posted = makePosted();
-  const rings = makeRings();
-  const toA: LinkEnd = { port: channel.port1, posted, rings, side: 0, peer: b.memory, peerBell: bBell };
-  const toB: LinkEnd = { port: channel.port2, posted, rings, side: 1, peer: a.memory, peerBell: aBell };
+  const toA: LinkEnd = { port: channel.port1, posted, side: 0, peer: b.memory, peerBell: bBell };
+  const toB: LinkEnd = { port: channel.port2, posted, side: 1, peer: a.memory, peerBell: aBell };
   a.post({ op: "link", slot: b.slot, end: toA }, [channel.port1]);
   b.post({ op: "link", slot: a.slot, end: toB }, [channel.port2]);
 }

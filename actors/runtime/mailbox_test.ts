@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import type { Parcel } from "./behaviour.ts";
-import { Cell, type Introduction, Link, makeBlock, makePosted, makeRings } from "./mailbox.ts";
+import { Cell, Link, makeBlock, makePosted } from "./mailbox.ts";
 
 /** Both ends of a channel whose receivers have the blocks `a` and `b` and the bells 1 and 2. */
 function makeChannel() {
@@ -8,16 +7,9 @@ function makeChannel() {
   const rings: number[] = [];
   const { port1, port2 } = new MessageChannel();
   const posted = makePosted();
-  const memory = makeRings();
   const ring = (bell: number) => void rings.push(bell);
-  const toB = new Link(
-    { port: port1, posted, rings: memory, side: 0, peer: b.cells.buffer, peerBell: 2 },
-    ring,
-  );
-  const toA = new Link(
-    { port: port2, posted, rings: memory, side: 1, peer: a.cells.buffer, peerBell: 1 },
-    ring,
-  );
+  const toB = new Link({ port: port1, posted, side: 0, peer: b.cells.buffer, peerBell: 2 }, ring);
+  const toA = new Link({ port: port2, posted, side: 1, peer: a.cells.buffer, peerBell: 1 }, ring);
   return { a, b, rings, toA, toB, close: () => [toA, toB].forEach((link) => link.close()) };
 }
 
@@ -32,53 +24,12 @@ Deno.test("Link delivers in order, and knows without looking whether something i
   close();
 });
 
-function parcelOf(slab: number, buffer: ArrayBufferLike = new SharedArrayBuffer(16)): Parcel {
-  return { buffer, i32: new Int32Array(buffer), slab };
-}
-
-Deno.test("Link introduces a buffer once, and shares its bytes", () => {
+Deno.test("Link detaches a buffer here and hands over the same bytes", () => {
   const { toA, toB, close } = makeChannel();
-  const parcel = parcelOf(7);
-  assert.ok(toB.sendParcel(parcel));
-  assert.deepEqual([toA.pending(), toA.nextSlab()], [true, 0], "the introduction comes first");
-  const { op, slab, buffer } = toA.receive() as Introduction;
-  assert.deepEqual([op, slab, toA.nextSlab()], ["slab", 7, 7]);
-  parcel.i32[2] = 42;
-  assert.equal(new Int32Array(buffer)[2], 42);
-  assert.equal(toA.pending(), false);
-  assert.ok(toB.sendParcel(parcel));
-  assert.deepEqual([toA.receive(), toA.nextSlab(), toA.nextSlab()], [undefined, 7, 0]);
-  toB.forget([7]);
-  assert.deepEqual(toA.receive(), { op: "forget", slabs: [7] });
-  assert.ok(toB.sendParcel(parcel));
-  assert.equal((toA.receive() as Introduction).op, "slab");
-  close();
-});
-
-Deno.test("Link keeps the order of a letter and the parcels behind it", () => {
-  const { toA, toB, close } = makeChannel();
-  toB.sendParcel(parcelOf(1));
-  toA.receive();
-  toB.sendParcel(parcelOf(1));
-  toB.post("letter", []);
-  toB.sendParcel(parcelOf(1));
-  assert.deepEqual([toA.nextSlab(), toA.nextSlab(), toA.nextSlab()], [1, 1, 0]);
-  assert.deepEqual([toA.receive(), toA.nextSlab(), toA.pending()], ["letter", 1, false]);
-  close();
-});
-
-Deno.test("Link refuses a parcel when its ring is full or the buffer is not shared, and none before", () => {
-  const { toA, toB, close } = makeChannel();
-  assert.equal(toB.sendParcel(parcelOf(9, new ArrayBuffer(16))), false);
-  let sent = 0;
-  while (toB.sendParcel(parcelOf(1))) sent++;
-  assert.equal(sent, 8192);
-  toA.receive();
-  for (let round = 0; round < 20_000; round++) {
-    assert.equal(toA.nextSlab(), 1);
-    assert.ok(toB.sendParcel(parcelOf(1)));
-  }
-  assert.equal(toB.sendParcel(parcelOf(1)), false);
+  const buffer = new Uint8Array([1, 2, 3]).buffer;
+  toB.post(buffer, [buffer]);
+  assert.equal(buffer.byteLength, 0);
+  assert.deepEqual(new Uint8Array(toA.receive() as ArrayBuffer), new Uint8Array([1, 2, 3]));
   close();
 });
 

@@ -35,8 +35,6 @@ export interface Init {
   readonly routes: SharedArrayBuffer;
   /** Doorbell of the worker. */
   readonly bell: number;
-  /** Parcels go to other workers. */
-  readonly shared: boolean;
   readonly main: LinkEnd;
 }
 

@@ -59,8 +59,6 @@ export interface ReactorParts<P extends Parcel> extends Omit<RouterParts<P>, "ce
   /** Descriptor of this worker's doorbell. */
   readonly bell: number;
   readonly poller: Poller;
-  /** Parcels go to other workers. */
-  readonly shared: boolean;
   /** Handles what the main thread says and is not a letter. */
   readonly control: (message: unknown) => void;
 }
@@ -306,7 +304,6 @@ export class Reactor<P extends Parcel> {
   #contextOf(actor: Resident<P>): Context<P> {
     return {
       self: actor.id,
-      shared: this.#parts.shared,
       now: () => this.#now,
       send: (to, message, transfer = []) => this.router.send(actor.id, to, message, transfer),
       sendParcel: (parcel) => this.router.sendParcel(parcel),
@@ -314,14 +311,7 @@ export class Reactor<P extends Parcel> {
       pool: (slabs, makeSlab, undelivered) => {
         const available = () => void this.#relieved.push(actor);
         actor.undelivered = undelivered ?? null;
-        return actor.pool = new BufferPool({
-          owner: actor.id,
-          slabs,
-          makeSlab: () => makeSlab(this.router.newSlab()),
-          epoch: this.#epoch,
-          available,
-          lost: (parcels) => this.router.forget(parcels.map(({ slab }) => slab)),
-        });
+        return actor.pool = new BufferPool(actor.id, slabs, makeSlab, this.#epoch, available);
       },
       watch: (fd, events, token) => {
         if (!this.router.abandoned) this.#watches.watch(actor, fd, events, token);

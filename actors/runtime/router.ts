@@ -2,9 +2,9 @@
  * Brings letters and parcels where they belong: into the queue of this worker, or through the channel to another.
  * Once the worker is abandoned nothing leaves it.
  */
-import { type ActorId, KIND, MAIN, MAX_ACTORS, OWNER, type Parcel, TO, UNDELIVERED } from "./behaviour.ts";
+import { type ActorId, KIND, MAIN, OWNER, type Parcel, TO, UNDELIVERED } from "./behaviour.ts";
 import { Fifo } from "./fifo.ts";
-import { Cell, type Forget, type Introduction, type Link, type Stats, Stop } from "./mailbox.ts";
+import { Cell, type Link, type Stats, Stop } from "./mailbox.ts";
 import type { Letter, ToMain } from "./protocol.ts";
 
 /** Messages taken from one mailbox in a turn. */
@@ -15,23 +15,15 @@ export class LocalLetter {
   constructor(readonly to: ActorId, readonly from: ActorId, readonly call: number, readonly body: unknown) {}
 }
 
-/** Word of the routes behind the last actor's: buffers ever made. */
-const SLABS_MADE = MAX_ACTORS;
-
-/** Memory that all workers of a system share. */
-export function makeRoutes(): SharedArrayBuffer {
-  return new SharedArrayBuffer((MAX_ACTORS + 1) * 4);
-}
-
 export interface RouterParts<P extends Parcel> {
   /** Number of this worker. */
   readonly slot: number;
   /** Cells of this worker's block. */
   readonly cells: Int32Array;
-  /** Of makeRoutes(): actor → slot + 1, 0 none; written by the worker that has the actor. */
+  /** Actor → slot + 1, 0 none; shared by all workers, written by the worker that has the actor. */
   readonly routes: Int32Array;
   readonly main: Link;
-  readonly wrap: (buffer: SharedArrayBuffer) => P;
+  readonly wrap: (buffer: ArrayBuffer) => P;
   readonly stats: Stats;
 }
 
@@ -44,8 +36,6 @@ export class Router<P extends Parcel> {
   readonly #here: number;
   /** By slot; null where no worker is up. */
   readonly #links: (Link | null)[] = [];
-  /** Parcels that have been here or came from here, by number of their slab: their views are made once. */
-  readonly #known = new Map<number, P>();
   /** What waits for actors of this worker. */
   readonly queue = new Fifo<P | LocalLetter>();
 
@@ -99,40 +89,13 @@ export class Router<P extends Parcel> {
   /** Moves what other workers sent to the queue, a bounded number from each. */
   collect(): void {
     for (let slot = 0; slot < this.#links.length; slot++) {
-      const link = this.#links[slot];
-      for (let n = 0; link !== null && n < MAILBOX_BATCH; n++) if (!this.#collectFrom(link)) break;
+      for (let n = 0; n < MAILBOX_BATCH; n++) {
+        const message = this.#links[slot]?.receive();
+        if (message === undefined) break;
+        if (message instanceof ArrayBuffer) this.queue.push(this.#parts.wrap(message));
+        else this.enqueue(message as Letter);
+      }
     }
-  }
-
-  /** False when there is nothing (more). */
-  #collectFrom(link: Link): boolean {
-    const slab = link.nextSlab();
-    if (slab !== 0) {
-      const parcel = this.#known.get(slab);
-      if (parcel === undefined) this.#stats.discarded++;
-      else this.queue.push(parcel);
-      return true;
-    }
-    const message = link.receive() as Letter | Introduction | Forget | undefined;
-    if (message === undefined) return false;
-    if (message.op === "letter") this.enqueue(message);
-    else if (message.op === "forget") { for (const lost of message.slabs) this.#known.delete(lost); }
-    // One that this worker made, or has had from another, keeps its views.
-    else if (!this.#known.has(message.slab)) {
-      this.#known.set(message.slab, this.#parts.wrap(message.buffer));
-    }
-    return true;
-  }
-
-  /** Number for a new buffer. */
-  newSlab(): number {
-    return Atomics.add(this.#routes, SLABS_MADE, 1) + 1;
-  }
-
-  /** Buffers of this worker's pools were written off: no worker shall keep their memory. */
-  forget(slabs: readonly number[]): void {
-    for (const slab of slabs) this.#known.delete(slab);
-    for (const link of this.#links) link?.forget(slabs);
   }
 
   /** Puts a letter for an actor of this worker in line. */
@@ -161,8 +124,9 @@ export class Router<P extends Parcel> {
       return;
     }
     if (this.abandoned) return;
-    if (this.#known.get(parcel.slab) !== parcel) this.#known.set(parcel.slab, parcel);
-    if (this.#linkTo(route)?.sendParcel(parcel) !== true) this.undeliverable(parcel);
+    const link = this.#linkTo(route);
+    if (link === null) this.undeliverable(parcel);
+    else link.post(parcel.buffer, [parcel.buffer]);
   }
 
   /** Sends a parcel home that nobody can take, or drops it when its home is gone too. */

@@ -10,7 +10,6 @@ import { Incarnation, introduce, makeSeat, spawnMessage } from "./incarnation.ts
 import type { WorkerState } from "./life_cycle.ts";
 import { STAT_NAMES, type Stats } from "./mailbox.ts";
 import { loadOf, placeActor, type Placed, type Placement } from "./placement.ts";
-import { makeRoutes } from "./router.ts";
 import { type Failure, failureOf, type Letter } from "./protocol.ts";
 
 /** Time between two looks at the heartbeats, milliseconds. */
@@ -89,7 +88,7 @@ export class Supervisor {
   readonly #slotOf = new Map<ActorId, Slot>();
   /** Where each group's first actor went, and how many it has. */
   readonly #homes = new Map<string, { readonly slot: number; actors: number }>();
-  readonly #routes = makeRoutes();
+  readonly #routes = new SharedArrayBuffer(MAX_ACTORS * 4);
   readonly #timer: ReturnType<typeof setInterval>;
   #epoch = 1;
   #checkedAt = performance.now();
@@ -190,14 +189,13 @@ export class Supervisor {
   // ---- workers -------------------------------------------------------------------------------------------------
 
   #start(slot: Slot): Incarnation {
-    const { module, placement, ring } = this.#options;
+    const { module, ring } = this.#options;
     const worker = new Incarnation({
       slot: slot.index,
       epoch: this.#epoch,
       seat: makeSeat(module),
       routes: this.#routes,
       bell: slot.bell,
-      shared: placement.mode === "isolated",
       ring,
       moved: (_, state, reason) => this.#options.changed({ slot: slot.index, state, reason }),
       letter: (letter) => this.#options.receive(letter.body, letter.from),

@@ -95,6 +95,8 @@ for (const placement of MODES) {
       assert.deepEqual(receiver.received, Array.from({ length: 200 }, (_, i) => i));
       assert.equal(receiver.moved, 0);
       assert.equal(receiver.spoilt, 0);
+      assert.equal(sender.byteLengths.length, 200);
+      assert.deepEqual(new Set(sender.byteLengths), new Set([isolated ? 0 : 140 * 1024]));
       assert.ok(sender.starvations > 0);
       assert.equal(sender.free, 4);
       assert.equal(sender.lost, 0);

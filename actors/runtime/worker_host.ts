@@ -18,8 +18,8 @@ export interface Host<P extends Parcel> {
   /** Made once, when the worker gets its first message. */
   readonly makePoller: () => Poller;
   readonly ring: Ring;
-  /** Makes the views of a buffer that came from another worker, once. */
-  readonly wrap: (buffer: SharedArrayBuffer) => P;
+  /** Makes the views of a buffer that came from another worker. */
+  readonly wrap: (buffer: ArrayBuffer) => P;
   /** Makes an actor from its init record. A throw refuses this actor only, and must leave nothing open behind. */
   readonly makeBehaviour: (actor: ActorId, init: unknown, context: Context<P>) => Behaviour<P>;
 }
@@ -59,7 +59,6 @@ function runWorker<P extends Parcel>(host: Host<P>, init: Init): void {
       routes: new Int32Array(init.routes),
       main,
       bell: init.bell,
-      shared: init.shared,
       poller,
       wrap: host.wrap,
       control: (message) => control(host, reactor, message as ToWorker, tell),

@@ -16,12 +16,14 @@ import { hostActors } from "../../actors/runtime/worker_host.ts";
 export const SEQUENCE = 4;
 export const ADDRESS_LO = 5;
 export const ADDRESS_HI = 6;
-export const SLAB = 7;
-export const PAYLOAD = 8;
+export const PAYLOAD = 7;
 
-export function wrap(buffer: ArrayBufferLike): Parcel {
-  const i32 = new Int32Array(buffer);
-  return { buffer, i32, slab: i32[SLAB] };
+export interface TestParcel extends Parcel {
+  readonly i32: Int32Array<ArrayBuffer>;
+}
+
+export function wrap(buffer: ArrayBuffer): TestParcel {
+  return { buffer, i32: new Int32Array(buffer) };
 }
 
 /** Letters that a test actor takes. */
@@ -48,6 +50,8 @@ export interface Status {
   /** Parcels whose payload was not what the sender had written. */
   readonly spoilt: number;
   readonly sent: number;
+  /** Sent buffers that were not detached here although the receiver is elsewhere, or were although it is here. */
+  readonly byteLengths: readonly number[];
   readonly letters: readonly unknown[];
   readonly outstanding: number;
   readonly free: number;
@@ -64,10 +68,10 @@ export interface TestInit {
   readonly refuse?: string;
 }
 
-class TestActor implements Behaviour<Parcel> {
-  readonly #context: Context<Parcel>;
-  readonly #pool: Pool<Parcel>;
-  readonly #held: Parcel[] = [];
+class TestActor implements Behaviour<TestParcel> {
+  readonly #context: Context<TestParcel>;
+  readonly #pool: Pool<TestParcel>;
+  readonly #held: TestParcel[] = [];
   #mode: Mode = "give";
   #burst = { to: 0, left: 0, next: 0 };
   #starving = false;
@@ -76,13 +80,14 @@ class TestActor implements Behaviour<Parcel> {
     moved: 0,
     spoilt: 0,
     sent: 0,
+    byteLengths: [] as number[],
     letters: [] as unknown[],
     undelivered: 0,
     starvations: 0,
     flushes: 0,
   };
 
-  constructor(context: Context<Parcel>, init: TestInit) {
+  constructor(context: Context<TestParcel>, init: TestInit) {
     if (init.refuse !== undefined) throw new Error(init.refuse);
     this.#context = context;
     this.#pool = context.pool(init.slabs, makeSlab, () => this.#status.undelivered++);
@@ -140,8 +145,8 @@ class TestActor implements Behaviour<Parcel> {
         this.#status.starvations++;
         return;
       }
-      const { i32 } = parcel;
-      const address = addressOf(parcel);
+      const { buffer, i32 } = parcel;
+      const address = Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer));
       i32[TO] = this.#burst.to;
       i32[KIND] = this.#context.self;
       i32[SEQUENCE] = this.#burst.next++;
@@ -151,12 +156,13 @@ class TestActor implements Behaviour<Parcel> {
       this.#burst.left--;
       this.#status.sent++;
       this.#context.sendParcel(parcel);
+      this.#status.byteLengths.push(buffer.byteLength);
     }
   }
 
-  parcel(parcel: Parcel): void {
-    const { i32 } = parcel;
-    const address = addressOf(parcel);
+  parcel(parcel: TestParcel): void {
+    const { buffer, i32 } = parcel;
+    const address = Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer));
     this.#status.received.push(i32[SEQUENCE]);
     if (
       i32[ADDRESS_LO] !== Number(BigInt.asIntN(32, address)) || i32[ADDRESS_HI] !== Number(address >> 32n)
@@ -194,21 +200,15 @@ function tell(cell: Int32Array, value: number): void {
   Atomics.notify(cell, 1);
 }
 
-function makeSlab(slab: number): Parcel {
-  const buffer = new SharedArrayBuffer(SLAB_BYTES);
-  new Int32Array(buffer)[SLAB] = slab;
-  return wrap(buffer);
-}
-
-function addressOf({ i32 }: Parcel): bigint {
-  return Deno.UnsafePointer.value(Deno.UnsafePointer.of(i32 as Int32Array<ArrayBuffer>));
+function makeSlab(): TestParcel {
+  return wrap(new ArrayBuffer(SLAB_BYTES));
 }
 
 // The test imports this module for its types and constants; only a worker hosts actors.
 if (
   typeof (globalThis as { DedicatedWorkerGlobalScope?: unknown }).DedicatedWorkerGlobalScope === "function"
 ) {
-  hostActors<Parcel>({
+  hostActors<TestParcel>({
     makePoller: () => new Epoll(),
     ring,
     wrap,

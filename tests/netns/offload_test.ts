@@ -41,7 +41,7 @@ class Relay implements CoalesceSink {
   }
 
   writePacket(batch: Batch, offset: number, length: number): void {
-    this.#write(batch.u8.slice(offset, offset + length));
+    this.#write(new Uint8Array(batch.buffer, offset, length));
   }
 
   writeSuperPacket(batch: Batch, offset: number, headerBytes: number, part: number, packets: number): void {
