@@ -77,8 +77,14 @@ function honoPath({ path }: Operation): string {
   return path.replace(/\{(\w+)\}/g, ":$1");
 }
 
+/** What Node says of a client that hung up before the end of its body. */
+const HUNG_UP = "ECONNRESET";
+
 /** Where a handler threw. The log gets the place, but not the message, which might hold a key. */
-function unexpected(error: Error, c: Context<ApiEnv>): Response {
+function unexpected(error: Error & { code?: unknown }, c: Context<ApiEnv>): Response {
+  if (error.code === HUNG_UP) {
+    return httpProblem(400, "Bad Request", "Cannot read the body: the client hung up");
+  }
   const place = error.stack?.split("\n").filter((line) => /^\s+at /.test(line)).join("\n") ?? "";
   console.error(`Cannot answer ${c.req.method} ${new URL(c.req.url).pathname}: ${error.name}\n${place}`);
   return httpProblem(503, "Service Unavailable", "Cannot answer: the gateway failed, its log says where");

@@ -88,6 +88,26 @@ Deno.test("a client that hangs up ends its event stream", () =>
     await server.close();
   }));
 
+Deno.test("a client that hangs up within its body is not worth a line", () =>
+  inTempDir(async (dir) => {
+    const path = `${dir}/api.sock`;
+    const server = await serveUnix(new GatewayDouble(), { path });
+    const logged: unknown[] = [];
+    const { error } = console;
+    console.error = (...words: unknown[]) => logged.push(...words);
+    try {
+      const client = await Deno.connect({ transport: "unix", path });
+      const head = "POST /v1/netns/self/links HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{";
+      await client.write(new TextEncoder().encode(head));
+      await client.closeWrite();
+      assert.doesNotMatch(await new Response(client.readable).text(), / 20\d | 503 /);
+      await server.close();
+    } finally {
+      console.error = error;
+    }
+    assert.deepEqual(logged, []);
+  }));
+
 Deno.test("an event reaches a client as it comes", () =>
   inTempDir(async (dir) => {
     const gateway = new GatewayDouble();
