@@ -4,6 +4,7 @@
  */
 import {
   type Batch,
+  BATCH_PACKETS,
   COUNT,
   DEVICE_MTU,
   IFINDEX,
@@ -111,7 +112,8 @@ export class TunnelActor implements Behaviour<Batch> {
    *
    * 1. A packet that found no room in the last batch goes on in this one.
    * 2. Read one packet or super-packet; stop when none waits.
-   * 3. Segment it into the batch; a full batch leaves, and the rest goes into the next.
+   * 3. Segment it into the batch; a full batch leaves, and the rest goes into the next. One that is full but for less
+   *    than another such super-packet leaves too.
    * 4. Without a free batch, stop watching the device: its own queue then holds or drops.
    */
   #read(): void {
@@ -131,8 +133,10 @@ export class TunnelActor implements Behaviour<Batch> {
           continue;
         }
       }
+      const before = batch.count;
       this.#halfRead = !this.#segmenter.fill(batch);
-      if (this.#halfRead) this.#dispatch();
+      // Another one like this would not fit: whole, it can be joined again at the other end.
+      if (this.#halfRead || BATCH_PACKETS - batch.count < batch.count - before) this.#dispatch();
     }
   }
 

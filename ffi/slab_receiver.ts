@@ -200,6 +200,11 @@ export abstract class SlabReceiver {
     return slot < this.#gapEnd && slot + this.#slotsFor(bytes) > this.#gapStart ? this.#gapEnd : slot;
   }
 
+  /** Whether a message of several packets is better begun in an empty batch: what is joined later comes whole then. */
+  #shouldWait(count: number, length: number, segment: number): boolean {
+    return count > 0 && segment < length && segment * (BATCH_PACKETS - count) < length;
+  }
+
   /** Copies packets of waiting messages into free slots, in order, for as long as there is room. */
   #placeWaiting(batch: Batch): void {
     const i32 = batch.i32;
@@ -207,6 +212,7 @@ export abstract class SlabReceiver {
       const m = this.#waiting[this.#oldest];
       const length = this.#length[this.#oldest];
       const segment = this.#segment[this.#oldest];
+      if (this.#delivered === 0 && this.#shouldWait(i32[COUNT], length, segment)) return;
       do {
         const bytes = Math.min(segment, length - this.#delivered);
         const first = this.#freeSlot(i32[NEXT_SLOT], bytes);

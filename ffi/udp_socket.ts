@@ -206,8 +206,8 @@ export class UdpSender extends SlabSender {
    * Writes the messages for the packets from `from` on. Returns their number.
    *
    * A packet joins the message before it when it directly follows in the batch, that message's packets are all of one
-   * length and this one is not longer, destination, source, ports and TOS agree, and the message stays within
-   * `segments` packets and MAX_PAYLOAD bytes. A shorter packet is the last of its message.
+   * length and this one is not longer, destination, source, ports and TOS agree, and the message stays within its
+   * share. A shorter packet is the last of its message.
    */
   #build(batch: Batch, from: number, segments: number): number {
     const packets = batch.i32;
@@ -216,7 +216,7 @@ export class UdpSender extends SlabSender {
     let m = -1;
     let iovec = 0;
     let size = 0;
-    let total = 0;
+    let limit = 0;
     let open = false;
     for (let i = from; i < count; i++) {
       if (packets[REASON + i] !== 0 || !isFrom(packets, i, this.#port)) {
@@ -227,15 +227,12 @@ export class UdpSender extends SlabSender {
       const offset = packets[OFFSET + i] + HEADERS;
       table.setIovecBase(iovec, 0, packets[ADDRESS_LO], packets[ADDRESS_HI], offset);
       table.setIovecLength(iovec, 0, bytes);
-      const joins = open && bytes <= size && total + bytes <= MAX_PAYLOAD && i - this.first[m] < segments &&
-        samePath(packets, i - 1, i);
-      if (joins) {
-        total += bytes;
-      } else {
+      if (!(open && bytes <= size && i - this.first[m] < limit && samePath(packets, i - 1, i))) {
         if (m >= 0) this.#close(m, size, iovec);
         m++;
         this.#start(packets, m, i, iovec);
-        size = total = bytes;
+        size = bytes;
+        limit = this.#share(packets, i, count, bytes, segments);
       }
       this.last[m] = i;
       open = segments > 1 && bytes === size;
@@ -243,6 +240,17 @@ export class UdpSender extends SlabSender {
     }
     if (m >= 0) this.#close(m, size, iovec);
     return m + 1;
+  }
+
+  /**
+   * Packets of the message that begins with packet `from`: within `segments` packets and MAX_PAYLOAD bytes, and when
+   * those of this length are too many, an equal share of them. 44 and then 1 would cost the receiver a wake-up for one.
+   */
+  #share(packets: Int32Array, from: number, count: number, bytes: number, segments: number): number {
+    let run = 1;
+    while (from + run < count && packets[LENGTH + from + run] === bytes + HEADERS) run++;
+    const most = Math.min(segments, Math.floor(MAX_PAYLOAD / bytes));
+    return run <= most ? most : Math.ceil(run / Math.ceil(run / most));
   }
 
   /** Begins message `m` with packet `i`. */

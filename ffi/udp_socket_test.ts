@@ -152,6 +152,25 @@ for (const zeroChecksum of [false, true]) {
   });
 }
 
+Deno.test("UdpSender shares out what one message can't hold, UdpReceiver keeps a message in one batch", async () => {
+  await withSockets(1500, {}, (s) => {
+    const watcher = inside(s.b, () => openPacketSocket());
+    try {
+      const lengths = new Array<number>(90).fill(1460);
+      for (const [n, length] of lengths.entries()) {
+        appendUdp(s.out, s.a, s.b, length, n);
+        if (n % 45 === 44) flush(s);
+      }
+      const batches: number[] = [];
+      receiveAll(s, lengths, ({ i32 }, i) => i === 0 && batches.push(i32[COUNT]));
+      assert.deepEqual(readPackets(watcher).map(({ length }) => (length - 28) / 1460), [23, 22, 23, 22]);
+      assert.deepEqual(batches, [45, 45]);
+    } finally {
+      close(watcher);
+    }
+  });
+});
+
 Deno.test("UdpReceiver keeps the order of super-packets, single packets and what waits", async () => {
   await withSockets(1500, {}, (s) => {
     const lengths: number[] = [];
