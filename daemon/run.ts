@@ -4,6 +4,7 @@ import { hideKeys } from "../api/hide_keys.ts";
 import type { ApiServer } from "../api/serve.ts";
 import { renewCertificates, serveApi } from "./api_servers.ts";
 import type { ConfigKeeper } from "./apply_config.ts";
+import { auditedForFile } from "./audit.ts";
 import type { DaemonOptions } from "./options.ts";
 import { PidFile } from "./pid_file.ts";
 import { reducePrivileges } from "./privileges.ts";
@@ -106,7 +107,7 @@ async function startConfig(
   options: ConstructorParameters<typeof ConfigKeeper>[1],
 ): Promise<ConfigKeeper> {
   const { ConfigKeeper } = await import("./apply_config.ts");
-  const config = new ConfigKeeper(gateway, options);
+  const config = new ConfigKeeper(auditedForFile(gateway, path, options.log), options);
   await config.load(path);
   return config;
 }
