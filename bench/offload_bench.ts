@@ -3,13 +3,16 @@
  * `deno bench -A bench/offload_bench.ts`. One iteration is PACKETS packets.
  */
 import assert from "node:assert/strict";
-import { Batch, OFFSET, SLAB_BYTES } from "../datapath/batch.ts";
+import { Batch, DATA, OFFSET } from "../datapath/batch.ts";
 import { DropReason } from "../datapath/drop_reason.ts";
 import { icmpSend } from "../datapath/icmp/icmp_send.ts";
 import { memcpy } from "../datapath/memcpy.ts";
 import { Coalescer, type CoalesceSink } from "../datapath/offload/coalesce.ts";
 import { Segmenter } from "../datapath/offload/segment.ts";
+import { slabSum } from "../datapath/offload/slab_sum.ts";
 import * as checksum from "../datapath/wire/checksum.ts";
+import { gmpSlabSum } from "../ffi/gmp_sum.ts";
+import { newSlab } from "../ffi/slab_pointers.ts";
 import { asRead, buildPacket, PLAIN, somePayload } from "../tests/doubles/packets.ts";
 
 const PACKETS = 46;
@@ -17,10 +20,12 @@ const MSS = 1394;
 /** Timestamps, as TCP between two Linux hosts has them. */
 const OPTIONS = Uint8Array.of(1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2);
 
-const batch = new Batch(new ArrayBuffer(SLAB_BYTES));
+/** What the gateway sums with. */
+const sum = gmpSlabSum() ?? slabSum;
+const batch = new Batch(newSlab(1));
 
 function segmenting(version: 4 | 6, protocol: "tcp" | "udp"): () => void {
-  const segmenter = new Segmenter();
+  const segmenter = new Segmenter(sum);
   const spec = { ...PLAIN, version, protocol, options: OPTIONS, payload: somePayload(PACKETS * MSS) };
   const read = asRead(buildPacket(spec), MSS);
   segmenter.staging.set(read);
@@ -50,11 +55,13 @@ class CountingSink implements CoalesceSink {
   }
 }
 
+let lastSlab = 2;
+
 /** PACKETS packets of `streams` streams in turn; `payload` 0 gives acknowledgments. */
 function coalescing(streams: number, protocol: "tcp" | "udp", payload: number): () => void {
   const sink = new CountingSink();
-  const coalescer = new Coalescer(sink, true);
-  const full = new Batch(new ArrayBuffer(SLAB_BYTES));
+  const coalescer = new Coalescer(sink, true, sum);
+  const full = new Batch(newSlab(++lastSlab));
   for (let i = 0; i < PACKETS; i++) {
     const spec = { ...PLAIN, protocol, options: OPTIONS, payload: somePayload(payload) };
     const seq = 1000 + Math.floor(i / streams) * payload;
@@ -81,6 +88,20 @@ function times(n: number, fn: (i: number) => void): () => void {
   };
 }
 
+/** The same as checksum.sum() by GMP, which is compared with a plain sum first. */
+function gmpChecksum(): (i: number) => void {
+  const slab = new Batch(newSlab(2));
+  crypto.getRandomValues(slab.u8.subarray(DATA, DATA + 65_536) as Uint8Array<ArrayBuffer>);
+  const place = (i: number): number => DATA + i * MSS;
+  for (let i = 0; i < PACKETS; i++) {
+    let plain = 0;
+    for (let p = place(i); p < place(i) + MSS; p += 2) plain += slab.view.getUint16(p);
+    assert.equal(sum(slab, place(i), MSS) % 0xffff, plain % 0xffff);
+    assert.equal(checksum.sum(slab.view, place(i), MSS, 0) % 0xffff, plain % 0xffff);
+  }
+  return (i) => sum(slab, place(i), MSS);
+}
+
 const SUBJECTS: Record<string, () => void> = {
   "segment, TCP over IPv4": segmenting(4, "tcp"),
   "segment, TCP over IPv6": segmenting(6, "tcp"),
@@ -91,6 +112,7 @@ const SUBJECTS: Record<string, () => void> = {
   "coalesce, UDP, 1 stream": coalescing(1, "udp", MSS),
   "coalesce, acknowledgments": coalescing(1, "tcp", 0),
   "checksum of 1394 bytes": times(PACKETS, (i) => checksum.sum(source, i * MSS, MSS, 0)),
+  "checksum of 1394 bytes, GMP": times(PACKETS, gmpChecksum()),
   "copy of 1394 bytes": times(PACKETS, (i) => memcpy(batch.view, 8192 + i * 2048, source, i * MSS, MSS)),
   "ICMP error": times(PACKETS, () => icmpSend(packet, 0, packet.byteLength, 3, 4, 1446, message)),
 };
