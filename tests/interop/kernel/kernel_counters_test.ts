@@ -10,9 +10,11 @@ import assert from "node:assert/strict";
 import { Daemon } from "../../doubles/daemon.ts";
 import { must, type Ran, Topology } from "../../doubles/topology.ts";
 import { describe } from "./crafted_packets.ts";
-import { FAILURE_CASES, type FailureCase, LOCAL, REMOTE, ROUTED_PEERS } from "./failure_cases.ts";
+import { type FailureCase, LOCAL, REMOTE } from "./failure_case.ts";
 import { gatewayIp, splitWords, tryGatewayIp } from "./gateway_client.ts";
 import { Guest } from "./guest.ts";
+import { INBOUND_CASES } from "./inbound_cases.ts";
+import { OUTBOUND_CASES, ROUTED_PEERS } from "./outbound_cases.ts";
 import { Wire } from "./wire.ts";
 
 const SYSTEM = "system ";
@@ -62,7 +64,7 @@ Deno.test("the gateway counts, keeps and sends what Linux does, whatever the pac
   await prepare(gateway, linux, await macOf(netns.j, "wire"), await macOf(netns.k, "wire"), guest);
 
   const total = { linux: await linux.xfrmStat(), gateway: await gateway.xfrmStat() };
-  for (const failure of FAILURE_CASES) {
+  for (const failure of [...INBOUND_CASES, ...OUTBOUND_CASES]) {
     await t.step(failure.name, async () => {
       await Promise.all([linux, gateway].map((end) => end.setUp(failure.words)));
       const [expected, actual] = await observe(failure, linux, gateway);
