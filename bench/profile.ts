@@ -3,7 +3,9 @@
  * and hops.
  *
  *     deno run -A bench/profile.ts [--placement packed|isolated] [--encap raw|udp] [--algorithm NAME]
- *                                  [--streams N] [--seconds N] [--json FILE]
+ *                                  [--streams N] [--datagram BYTES] [--seconds N] [--json FILE]
+ *
+ * With --datagram: UDP as fast as iperf3 can, in datagrams of that payload.
  *
  * Keeping the time slows the transfer down by a tenth or so; shares and counts hold, the rate is not the product's.
  * "ns" is the time of a kind for each packet that the worker had, both ways together.
@@ -22,6 +24,7 @@ const { values } = parseArgs({
     encap: { type: "string", default: "raw" },
     algorithm: { type: "string", default: "gcm128" },
     streams: { type: "string", default: "1" },
+    datagram: { type: "string" },
     seconds: { type: "string", default: "5" },
     json: { type: "string" },
   },
@@ -52,7 +55,8 @@ await server.printed(/listening/);
 
 const measured = Number(values.seconds) * 1000;
 const seconds = Math.ceil((WARM_UP_MS + measured + 2 * ORDER_MS) / 1000);
-const client = ["iperf3", "-J", "-c", INNER.b, "-P", values.streams, "-t", `${seconds}`];
+const load = values.datagram === undefined ? [] : ["-u", "-b", "0", "-l", values.datagram];
+const client = ["iperf3", "-J", "-c", INNER.b, "-P", values.streams, "-t", `${seconds}`, ...load];
 const transfer = topology.must(netns.a, client, { timeout: (seconds + 20) * 1000 });
 await sleep(WARM_UP_MS);
 await order("start");
@@ -61,7 +65,8 @@ await order("stop");
 const gbps = JSON.parse(await transfer).end.sum_received.bits_per_second / 1e9;
 
 const reports = { a: await reportsOf("a"), b: await reportsOf("b") };
-const title = `${values.placement}, ${values.encap}, ${values.algorithm}, ${values.streams} stream(s)`;
+const traffic = values.datagram === undefined ? "TCP" : `UDP of ${values.datagram} bytes`;
+const title = `${values.placement}, ${values.encap}, ${values.algorithm}, ${values.streams} x ${traffic}`;
 console.log(`${title}: ${gbps.toFixed(2)} Gbit/s while timed`);
 for (const side of SIDES) {
   for (const report of reports[side]) {
