@@ -12,7 +12,6 @@ export class EventLog {
     this.#kept.push({ id: ++this.#id, time: Date.now() / 1000, netns, kind, body });
     if (this.#kept.length > EVENTS_KEPT) this.#kept.shift();
     for (const wake of this.#wake) wake();
-    this.#wake.clear();
   }
 
   /** Events with an id above `after`, kept ones first, then new ones until the signal aborts; -1: only new ones. */
@@ -26,10 +25,20 @@ export class EventLog {
         if (signal.aborted) return;
       }
       if (next.length > 0) continue;
-      await new Promise<void>((resolve) => {
-        this.#wake.add(resolve);
-        signal.addEventListener("abort", () => resolve(), { once: true });
-      });
+      await this.#next(signal);
     }
+  }
+
+  /** Resolves at the next event or when the signal aborts, and leaves nothing behind of its waiting. */
+  #next(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        this.#wake.delete(wake);
+        signal.removeEventListener("abort", wake);
+        resolve();
+      };
+      this.#wake.add(wake);
+      signal.addEventListener("abort", wake);
+    });
   }
 }

@@ -33,3 +33,22 @@ Deno.test("since() ends when the signal aborts", async () => {
   stop.abort();
   assert.equal((await waiting).done, true);
 });
+
+Deno.test("EventLog keeps nothing of a listener that waited and went, nor of one that hears many events", async () => {
+  const log = new EventLog();
+  const listeners = new Set<unknown>();
+  const { signal } = new AbortController();
+  const add = signal.addEventListener.bind(signal);
+  const remove = signal.removeEventListener.bind(signal);
+  signal.addEventListener = (...args: Parameters<typeof add>) => (listeners.add(args[1]), add(...args));
+  signal.removeEventListener = (
+    ...args: Parameters<typeof remove>
+  ) => (listeners.delete(args[1]), remove(...args));
+  const events = log.since(-1, signal)[Symbol.asyncIterator]();
+  for (let i = 1; i <= 100; i++) {
+    const next = events.next();
+    log.add("a", "newlink", { i });
+    assert.equal((await next).value.id, i);
+  }
+  assert.ok(listeners.size <= 1, `${listeners.size} listeners`);
+});

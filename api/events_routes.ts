@@ -40,6 +40,7 @@ function eventStream(gateway: Gateway, c: Context<ApiEnv>, closing: AbortSignal)
     start(controller) {
       // Sends the headers at once: a client may wait for them before it makes the event happen.
       controller.enqueue(encoder.encode(": vti-gateway\n\n"));
+      if (signal.aborted) return;
       keepAlive = setInterval(() => {
         const isIdle = (controller.desiredSize ?? 0) > 0;
         if (isIdle) controller.enqueue(encoder.encode(": keep-alive\n\n"));

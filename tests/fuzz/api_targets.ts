@@ -145,7 +145,7 @@ function damage(random: Random, value: unknown): void {
       continue;
     }
     if (random.once(4)) delete at[name];
-    else at[name] = random.pick(EDGES);
+    else at[name] = structuredClone(random.pick(EDGES));
     return;
   }
 }
