@@ -5,7 +5,7 @@ import { algorithm } from "../doubles/algorithms.ts";
 import { Daemon } from "../doubles/daemon.ts";
 import { eventually } from "../doubles/eventually.ts";
 import { ping } from "../doubles/traffic.ts";
-import { must, Topology } from "../doubles/topology.ts";
+import { type Background, must, Topology } from "../doubles/topology.ts";
 import { joinedPair, type Pair, setUpTunnel } from "../doubles/tunnel.ts";
 
 const SETUP = { ifname: "vti1", key: 7, algorithm: algorithm("gcm128"), udp: true };
@@ -65,10 +65,17 @@ for (const placement of ["packed", "isolated"] as const) {
   });
 }
 
+/** A process that is in the namespace when this resolves. */
+async function sleepIn(topology: Topology, netns: string): Promise<Background> {
+  const sleeper = await topology.spawn(netns, ["sh", "-c", "echo inside; exec sleep 60"]);
+  await sleeper.printed(/inside/);
+  return sleeper;
+}
+
 Deno.test("a namespace without a name lives as long as a process in it", async () => {
   await using topology = new Topology();
   const { a, b } = await tunnelPair(topology);
-  const sleeper = await topology.spawn(a.netns, ["sleep", "60"]);
+  const sleeper = await sleepIn(topology, a.netns);
   await must(["ip", "netns", "del", a.netns]);
   // Another name's end is noticed after this one's, which therefore was looked at.
   const other = await topology.addNetns("x");
@@ -85,7 +92,7 @@ Deno.test("a namespace without a name lives as long as a process in it", async (
 Deno.test("a new namespace with the old one's name starts empty", async () => {
   await using topology = new Topology();
   const { a, b } = await tunnelPair(topology);
-  await topology.spawn(a.netns, ["sleep", "60"]);
+  await sleepIn(topology, a.netns);
   await must(["ip", "netns", "del", a.netns]);
   await must(["ip", "netns", "add", a.netns]);
   await a.daemon.ip(a.netns, `link add vti1 type vti local ${a.outer} remote ${b.outer}`);
