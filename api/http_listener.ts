@@ -184,7 +184,12 @@ export class HttpListener {
   /** Writes what comes until it ends or the client is gone. */
   async #stream(body: ReadableStream<Uint8Array>, res: ServerResponse): Promise<void> {
     const reader = body.getReader();
-    res.once("close", () => void reader.cancel().catch(() => {}));
+    const { socket } = res.req;
+    const cancel = () => void reader.cancel().catch(() => {});
+    res.once("close", cancel);
+    // An answer that waits for its turn within the connection hears of no end.
+    if (socket.destroyed) cancel();
+    else socket.once("close", cancel);
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
       if (!res.write(part.value)) await this.#patiently(res, "drain");
     }
@@ -193,16 +198,20 @@ export class HttpListener {
 
   /** Waits for the client to read; hangs up on one that does not. */
   async #patiently(res: ServerResponse, event: "drain" | "finish"): Promise<void> {
-    if (res.destroyed || res.writableFinished) return;
+    const { socket } = res.req;
+    if (res.destroyed || res.writableFinished || socket.destroyed) return;
     const timer = setTimeout(() => res.destroy(), this.#bounds.unread);
     await new Promise<void>((resolve) => {
       const done = () => {
         res.off(event, done);
         res.off("close", done);
+        socket.off("close", done);
         resolve();
       };
       res.once(event, done);
       res.once("close", done);
+      // As above: the answer may not have had its turn.
+      socket.once("close", done);
     });
     clearTimeout(timer);
   }

@@ -70,23 +70,28 @@ Deno.test("close() ends event streams", () =>
     assert.match(await text, /^: vti-gateway/);
   }));
 
-Deno.test("a client that hangs up ends its event stream", () =>
-  inTempDir(async (dir) => {
-    const gateway = new GatewayDouble();
-    const events = gateway.events.bind(gateway);
-    const ended = Promise.withResolvers<void>();
-    gateway.events = (after, signal) => {
-      signal.addEventListener("abort", () => ended.resolve());
-      return events(after, signal);
-    };
-    const server = await serveUnix(gateway, { path: `${dir}/api.sock` });
-    const client = await Deno.connect({ transport: "unix", path: `${dir}/api.sock` });
-    await client.write(new TextEncoder().encode("GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n"));
-    await client.read(new Uint8Array(1024));
-    client.close();
-    await ended.promise;
-    await server.close();
-  }));
+for (const [what, requests] of [["alone", 1], ["behind another", 2]] as const) {
+  Deno.test(`a client that hangs up ends its event stream, ${what}`, () =>
+    inTempDir(async (dir) => {
+      const gateway = new GatewayDouble();
+      const events = gateway.events.bind(gateway);
+      const [open, ended] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      let [streams, ends] = [0, 0];
+      gateway.events = (after, signal) => {
+        if (++streams === requests) open.resolve();
+        signal.addEventListener("abort", () => ++ends === requests && ended.resolve());
+        return events(after, signal);
+      };
+      const server = await serveUnix(gateway, { path: `${dir}/api.sock` });
+      const client = await Deno.connect({ transport: "unix", path: `${dir}/api.sock` });
+      const head = "GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n";
+      await client.write(new TextEncoder().encode(head.repeat(requests)));
+      await open.promise;
+      client.close();
+      await ended.promise;
+      await server.close();
+    }));
+}
 
 Deno.test("a client that hangs up within its body is not worth a line", () =>
   inTempDir(async (dir) => {

@@ -199,12 +199,20 @@ export function httpTarget(directory: string): Target & AsyncDisposable {
 /** Sends bytes and no more, and reads until the server hangs up. */
 async function converse(path: string, bytes: Uint8Array): Promise<string> {
   const connection = await Deno.connect({ transport: "unix", path });
+  const part = new Uint8Array(4096);
+  const decoder = new TextDecoder();
+  let text = "";
   try {
     await connection.write(bytes);
     await connection.closeWrite();
-    return await new Response(connection.readable).text();
+    for (let n = await connection.read(part); n !== null; n = await connection.read(part)) {
+      text += decoder.decode(part.subarray(0, n), { stream: true });
+    }
+    return text;
   } catch (error) {
-    if (error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe) return "";
+    if (error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe) return text;
     throw error;
+  } finally {
+    connection.close();
   }
 }
