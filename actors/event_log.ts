@@ -7,6 +7,12 @@ export class EventLog {
   readonly #kept: GatewayEvent[] = [];
   readonly #wake = new Set<() => void>();
   #id = 0;
+  #listeners = 0;
+
+  /** Somebody listens. */
+  get isHeard(): boolean {
+    return this.#listeners > 0;
+  }
 
   add(netns: string, kind: GatewayEvent["kind"], body: unknown): void {
     this.#kept.push({ id: ++this.#id, time: Date.now() / 1000, netns, kind, body });
@@ -16,6 +22,15 @@ export class EventLog {
 
   /** Events with an id above `after`, kept ones first, then new ones until the signal aborts; -1: only new ones. */
   async *since(after: number, signal: AbortSignal): AsyncGenerator<GatewayEvent> {
+    this.#listeners++;
+    try {
+      yield* this.#since(after, signal);
+    } finally {
+      this.#listeners--;
+    }
+  }
+
+  async *#since(after: number, signal: AbortSignal): AsyncGenerator<GatewayEvent> {
     let last = after < 0 ? this.#id : after;
     while (!signal.aborted) {
       const next = this.#kept.filter((event) => event.id > last);

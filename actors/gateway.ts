@@ -210,6 +210,20 @@ export interface XfrmPolicyInfo {
   };
 }
 
+/** Body of an "acquire": an SA is wanted, and a larval one stands for it until it comes or time is up. */
+export interface XfrmAcquireInfo {
+  /** The larval SA: protocol, ends, mode, reqid and mark of the template, the flow as selector, seq to answer with. */
+  readonly state: XfrmStateInfo;
+  readonly policy: XfrmPolicyInfo;
+}
+
+/** Body of a "mapping": packets of an SA in UDP come from another place than it says, or than they did. */
+export interface XfrmMappingInfo {
+  readonly state: XfrmStateInfo;
+  readonly new_src: string;
+  readonly new_sport: number;
+}
+
 export interface XfrmStateFilter {
   readonly src?: string;
   readonly dst?: string;
@@ -272,6 +286,8 @@ export interface GatewayEvent {
     | "delpolicy"
     | "flushpolicy"
     | "expire"
+    | "acquire"
+    | "mapping"
     | "worker";
   readonly body: unknown;
 }

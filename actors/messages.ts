@@ -5,6 +5,7 @@
 import type { FragNeeded } from "../datapath/vti/vti4_err.ts";
 import type { PmtuOptions } from "../datapath/xfrm/pmtu_cache.ts";
 import type { IpTunnelParm } from "../datapath/tunnel/ip_tunnel_parm.ts";
+import type { WantedState } from "../datapath/xfrm/xfrm_acquire.ts";
 import type { MemoryAddress } from "../ffi/shared_memory.ts";
 import type { ControlTunnel } from "./control/ip_tunnel.ts";
 import type { XfrmChange } from "./control/xfrm_change.ts";
@@ -124,7 +125,10 @@ export type GatewayLetter =
   | { readonly op: "links-lost" }
   /** A device can't be read; its actor tries again each tick. */
   | { readonly op: "tun-failed"; readonly actor: number; readonly errno: number }
-  | { readonly op: "expired"; readonly number: number; readonly hard: boolean };
+  | { readonly op: "expired"; readonly number: number; readonly hard: boolean }
+  /** Packets in UDP come from another address (u32, host order) or port. */
+  | { readonly op: "mapped"; readonly number: number; readonly src: number; readonly port: number }
+  | { readonly op: "acquire"; readonly wanted: WantedState };
 
 /** A tunnel as the packet path knows it. */
 export function parmOf({ actor, ifindex, parms, up, order }: ControlTunnel): IpTunnelParm {

@@ -5,7 +5,7 @@
  */
 import type { CryptoBackend } from "../datapath/esp/aead.ts";
 import { XFRM_MIB, type XfrmMib } from "../datapath/drop_reason.ts";
-import { IPPROTO_COMP, IPPROTO_ESP } from "../datapath/xfrm/xfrm_record.ts";
+import { checkTransform } from "../ffi/crypto_backend.ts";
 import { EBADFD } from "../ffi/errno.ts";
 import { close } from "../ffi/io.ts";
 import { withNetns } from "../ffi/netns.ts";
@@ -13,8 +13,7 @@ import { Rtnetlink } from "../ffi/rtnetlink.ts";
 import type { MemoryAddress } from "../ffi/shared_memory.ts";
 import { openUdpSocket } from "../ffi/udp_socket.ts";
 import { fail, ok, type Result } from "./control/kernel_error.ts";
-import type { TransformSpec } from "./control/xfrm_state_request.ts";
-import { XfrmUser, type XfrmUserDeps } from "./control/xfrm_user.ts";
+import { XfrmUser } from "./control/xfrm_user.ts";
 import { cellsAt } from "./counters.ts";
 import type { NetnsKeeper } from "./store/netns_keeper.ts";
 import type { GatewayEvent } from "./gateway.ts";
@@ -36,6 +35,8 @@ export interface SpaceDeps {
   readonly keeper: NetnsKeeper;
   nextActor(): number;
   event(netns: string, kind: GatewayEvent["kind"], body: unknown): void;
+  /** Somebody listens to events. */
+  isHeard(): boolean;
   log(line: string): void;
   /** Links of a namespace that is served. */
   linksOf(inode: number): NetnsLinks;
@@ -83,9 +84,10 @@ export class NetnsSpace {
       },
       ifindexOf: (ifname) => this.links.devices.ifindexOf(ifname),
       ifnameOf: (ifindex) => this.links.devices.ifnameOf(ifindex),
-      checkTransform: (spec, proto) => this.#checkTransform(spec, proto),
+      checkTransform: (spec, proto) => checkTransform(deps.backend, spec, proto),
       now: () => Date.now() / 1000,
       event,
+      isHeard: deps.isHeard,
     });
   }
 
@@ -153,6 +155,12 @@ export class NetnsSpace {
       case "expired":
         this.xfrm.expired(letter.number, letter.hard);
         break;
+      case "mapped":
+        this.xfrm.mapped(letter.number, letter.src, letter.port);
+        break;
+      case "acquire":
+        this.xfrm.acquire(letter.wanted);
+        break;
     }
   }
 
@@ -211,17 +219,6 @@ export class NetnsSpace {
 
   get #saTableMib(): MemoryAddress {
     return this.keeper.mib.address + BigInt(MIB_BYTES);
-  }
-
-  #checkTransform(spec: TransformSpec, proto: number): ReturnType<XfrmUserDeps["checkTransform"]> {
-    if (proto === IPPROTO_COMP) return null;
-    const { backend } = this.#deps;
-    const made = proto === IPPROTO_ESP
-      ? backend.create({ ...spec, direction: "out" })
-      : backend.createAuth({ auth: spec.auth!, esn: spec.esn });
-    if ("errno" in made) return made;
-    made.destroy();
-    return null;
   }
 
   // ---- the end -------------------------------------------------------------------------------------------------

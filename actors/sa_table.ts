@@ -71,6 +71,9 @@ export class SaTableActor implements Behaviour<Batch> {
         // The gateway has asked the same library before, so this can't be refused.
         table.addState({ ...change.record, cells: memoryAt(change.record.cells, XFRM_CELLS_BYTES) });
         break;
+      case "state-reserve":
+        table.reserveState(change.record);
+        break;
       case "state-upd":
         table.updState(change);
         break;
@@ -90,10 +93,18 @@ export class SaTableActor implements Behaviour<Batch> {
     }
   }
 
-  /** Tells the gateway which SAs have passed a limit since the last turn. */
+  /** Tells the gateway which SAs have passed a limit, moved, or were missed since the last turn. */
   flush(): void {
     this.#table.drainExpired((number, hard) => {
       const letter: GatewayLetter = { op: "expired", number, hard };
+      this.#context.send(MAIN, letter);
+    });
+    this.#table.drainMapped((number, src, port) => {
+      const letter: GatewayLetter = { op: "mapped", number, src, port };
+      this.#context.send(MAIN, letter);
+    });
+    this.#table.acquires.drain((wanted) => {
+      const letter: GatewayLetter = { op: "acquire", wanted };
       this.#context.send(MAIN, letter);
     });
   }

@@ -104,6 +104,7 @@ export class UserSpaceGateway implements Gateway {
       keepers: this.#keepers,
       nextActor: () => ++this.#lastActor,
       event: (netns, kind, body) => this.#events.add(netns, kind, body),
+      isHeard: () => this.#events.isHeard,
       log: options.log,
     });
     this.#timer = setInterval(() => this.#tick(), LIFETIME_TICK_MS);

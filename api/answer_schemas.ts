@@ -215,6 +215,8 @@ export const eventInfo = z.strictObject({
     "delpolicy",
     "flushpolicy",
     "expire",
+    "acquire",
+    "mapping",
     "worker",
   ]),
   body: z.unknown(),

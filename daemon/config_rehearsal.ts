@@ -15,8 +15,7 @@ import { formatIpv4 } from "../actors/control/ip_address.ts";
 import { type Keeper, SLOT_MEMORY_BYTES } from "../actors/control/keeper.ts";
 import { type KernelError, ok, type Result } from "../actors/control/kernel_error.ts";
 import { XfrmUser } from "../actors/control/xfrm_user.ts";
-import { IPPROTO_ESP } from "../datapath/xfrm/xfrm_record.ts";
-import { type CryptoChoice, selectBackend } from "../ffi/crypto_backend.ts";
+import { checkTransform, type CryptoChoice, selectBackend } from "../ffi/crypto_backend.ts";
 import { SyscallError } from "../ffi/errno.ts";
 import { close } from "../ffi/io.ts";
 import { openNetns, withNetns } from "../ffi/netns.ts";
@@ -129,16 +128,11 @@ class Stage {
       keeper: forgetful,
       send: () => {},
       event: () => {},
+      isHeard: () => false,
       now: () => 0,
       ifindexOf: (ifname) => this.#ifindexOf(ifname),
       ifnameOf: (ifindex) => this.#ifnameOf(ifindex),
-      checkTransform: (spec, proto) => {
-        if (proto !== IPPROTO_ESP) return null;
-        const made = backend.create({ ...spec, direction: "out" });
-        if ("errno" in made) return made;
-        made.destroy();
-        return null;
-      },
+      checkTransform: (spec, proto) => checkTransform(backend, spec, proto),
     });
   }
 

@@ -1,10 +1,13 @@
 /**
  * Which crypto library makes the transforms: the fastest that this host has, or the one that was asked for.
  */
-import type { CryptoBackend, CryptoRefusal } from "../datapath/esp/aead.ts";
+import type { CryptoBackend, CryptoRefusal, EspTransformSpec } from "../datapath/esp/aead.ts";
 import { ipsecMbBackend } from "./aead_ipsec_mb.ts";
 import { libcryptoBackend } from "./aead_libcrypto.ts";
 import { nobleBackend } from "./aead_noble.ts";
+
+const IPPROTO_AH = 51;
+const IPPROTO_COMP = 108;
 
 /** The daemon's `--crypto`. */
 export type CryptoChoice = "auto" | CryptoBackend["name"];
@@ -57,6 +60,25 @@ function noble(warning: string | null): SelectedBackend {
 
 function missing(name: keyof typeof INSTALL, state: string): never {
   throw new Error(`Choose crypto library "${name}": ${state}; ${INSTALL[name]}, or choose --crypto auto`);
+}
+
+/**
+ * Whether a backend has what an SA of protocol `proto` needs: null, or why not. The keys are not kept. IPComp needs
+ * nothing of it.
+ */
+export function checkTransform(
+  backend: CryptoBackend,
+  spec: Omit<EspTransformSpec, "direction">,
+  proto: number,
+): CryptoRefusal | null {
+  if (proto === IPPROTO_COMP) return null;
+  const { auth, esn } = spec;
+  const made = proto === IPPROTO_AH && auth !== undefined
+    ? backend.createAuth({ auth, esn })
+    : backend.create({ ...spec, direction: "out" });
+  if ("errno" in made) return made;
+  made.destroy();
+  return null;
 }
 
 /** `first`, and `next` for what `first` does not know. */

@@ -14,6 +14,8 @@ export type Sent<R extends { readonly cells: unknown }> = Omit<R, "cells"> & { r
 
 export type XfrmChange =
   | { readonly op: "state-add"; readonly record: Sent<XfrmStateRecord> }
+  /** An SPI is taken, its keys are still to come: what arrives by it is refused as such. */
+  | { readonly op: "state-reserve"; readonly record: Omit<XfrmStateRecord, "cells"> }
   /** What an update may replace in a valid SA (xfrm_state_update); it also ends dying. */
   | {
     readonly op: "state-upd";

@@ -20,4 +20,6 @@ export interface XfrmUserDeps extends Devices {
   /** Seconds since 1970. */
   now(): number;
   event(kind: GatewayEvent["kind"], body: unknown): void;
+  /** Somebody listens to events, and may answer an acquire. */
+  isHeard(): boolean;
 }

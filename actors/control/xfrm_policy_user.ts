@@ -15,6 +15,8 @@ import type {
   XfrmPolicyRecord,
 } from "../../datapath/xfrm/xfrm_record.ts";
 import type { IpFamily } from "./ip_address.ts";
+import type { WantedState } from "../../datapath/xfrm/xfrm_acquire.ts";
+import type { WantedTemplate } from "./xfrm_larval.ts";
 import { fail, ok, type Result } from "./kernel_error.ts";
 import type { Kept, Slot } from "./keeper.ts";
 import type { Sent, XfrmChange } from "./xfrm_change.ts";
@@ -122,6 +124,15 @@ export class XfrmPolicyUser {
     for (const entry of doomed) this.#remove(entry);
     if (doomed.length > 0) this.#deps.event("flushpolicy", { ptype, count: doomed.length });
     return doomed.length;
+  }
+
+  /** The template that the SA table has no SA for, and its policy; null when it is gone by now. */
+  wanting({ policy, template }: WantedState): (WantedTemplate & { readonly info: XfrmPolicyInfo }) | null {
+    const entry = this.#policies.get(policy.index);
+    if (entry === undefined || entry.record.type !== policy.type) return null;
+    const record = entry.record.templates[template];
+    if (record === undefined) return null;
+    return { template: record, mark: entry.record.mark, ifId: entry.ifId, info: this.#info(entry) };
   }
 
   /** Everything that a new SA-table actor must be told, oldest first. */

@@ -134,24 +134,28 @@ export function acquiringState(
   addTime: number,
 ): StateEntry {
   const bits = addressBits(place.family);
+  const { saddr, daddr } = place;
+  const sel = { ...anySelector(place.family), saddr, prefixlenS: bits, daddr, prefixlenD: bits };
+  const mode = XfrmModeNumber[request.mode ?? "transport"];
+  return larvalEntry({ ...place, spi, reqid: request.reqid ?? 0, mode, sel, addTime }, request.seq ?? 0, 0);
+}
+
+/** An SA without keys, which ends in 30 seconds. */
+export function larvalEntry(
+  what: Pick<
+    XfrmStateRecord,
+    "family" | "saddr" | "daddr" | "proto" | "mark" | "spi" | "reqid" | "mode" | "sel" | "addTime"
+  >,
+  seq: number,
+  ifId: number,
+): StateEntry {
   const limits = { time_hard: ACQ_EXPIRES };
   const record: Sent<XfrmStateRecord> = {
-    ...place,
+    ...what,
     number: 0,
-    spi,
-    reqid: request.reqid ?? 0,
-    mode: XfrmModeNumber[request.mode ?? "transport"],
     flags: 0,
     extraFlags: 0,
-    sel: {
-      ...anySelector(place.family),
-      saddr: place.saddr,
-      prefixlenS: bits,
-      daddr: place.daddr,
-      prefixlenD: bits,
-    },
     lifetime: lifetimeRecord(limits),
-    addTime,
     replayWindow: 0,
     replayKind: "legacy",
     encapType: 0,
@@ -163,7 +167,7 @@ export function acquiringState(
     inputRefused: false,
     cells: 0n,
   };
-  return newEntry(record, { limits }, 0, true);
+  return newEntry(record, { limits, seq }, ifId, true);
 }
 
 /** Where the sequence numbers start (xfrm_update_ae_params). Only ESN has high halves. */

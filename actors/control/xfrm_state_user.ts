@@ -4,23 +4,27 @@
  */
 import type {
   AllocSpiRequest,
+  XfrmMappingInfo,
   XfrmStateFilter,
   XfrmStateId,
   XfrmStateInfo,
   XfrmStateRequest,
 } from "../gateway.ts";
-import { XfrmModeNumber } from "../../datapath/xfrm/xfrm_record.ts";
+import type { WantedState } from "../../datapath/xfrm/xfrm_acquire.ts";
+import { AF_INET, XfrmModeNumber } from "../../datapath/xfrm/xfrm_record.ts";
 import { CELL_EXPIRY, CELL_USE_TIME } from "../../datapath/xfrm/xfrm_cells.ts";
-import { parseIpAddress, sameWords } from "./ip_address.ts";
+import { formatIpAddress, parseIpAddress, sameWords } from "./ip_address.ts";
 import { fail, ok, type Result } from "./kernel_error.ts";
 import type { XfrmChange } from "./xfrm_change.ts";
 import type { XfrmUserDeps } from "./xfrm_deps.ts";
-import { companionPlace, companionState, isCompanion } from "./xfrm_companion.ts";
+import { isCompanion } from "./xfrm_companion.ts";
 import { zeroKeys } from "./xfrm_key.ts";
 import { passedLimit } from "./xfrm_lifetime.ts";
-import { acquiringState, constructState, saName, withOwnKeys } from "./xfrm_state_construct.ts";
+import { isInProgress, larvalOf, larvalState, type WantedTemplate } from "./xfrm_larval.ts";
+import { changeThatAdds, Sad } from "./xfrm_sad.ts";
+import { acquiringState, constructState, saName } from "./xfrm_state_construct.ts";
 import { flagsForIfId, type StateEntry, stateInfo } from "./xfrm_state_info.ts";
-import { type KeptState, keptState, moveToSlot, restoredState } from "./xfrm_state_kept.ts";
+import { type KeptState, restoredState } from "./xfrm_state_kept.ts";
 import { parsePlace, PROTO_NUMBER, spiRange, type StatePlace } from "./xfrm_state_request.ts";
 
 /** CELL_EXPIRY of an SA that met a hard limit. */
@@ -28,30 +32,30 @@ const EXPIRY_EXPIRED = 2;
 
 export class XfrmStateUser {
   readonly #deps: XfrmUserDeps;
-  /** By number, oldest first. */
-  readonly #states = new Map<number, StateEntry>();
-  /** By destination, SPI and protocol, newest first: the kernel's byspi hash chains. */
-  readonly #bySpi = new Map<string, StateEntry[]>();
-  #nextNumber = 1;
+  readonly #sad: Sad;
+  #acquireSeq = 0;
 
   constructor(deps: XfrmUserDeps) {
     this.#deps = deps;
+    this.#sad = new Sad(deps);
   }
 
   get size(): number {
-    return this.#states.size;
+    return this.#sad.size;
   }
 
   newState(request: XfrmStateRequest): Result<XfrmStateInfo> {
     const made = constructState(request, this.#deps);
     if (!made.ok) return made;
-    if (this.#locate(made.value.record)) {
+    if (this.#sad.locate(made.value.record)) {
       zeroKeys(made.value.record.transform);
       return fail("EEXIST", `Cannot add ${saName(request)}: one that takes its mark exists`);
     }
-    const admitted = this.#admit(made.value);
+    const admitted = this.#sad.admit(made.value);
     if (!admitted.ok) return admitted;
-    this.#insert(made.value);
+    const larval = larvalOf(this.#sad.acquiring(), made.value);
+    this.#sad.insert(made.value);
+    if (larval !== undefined) this.#sad.remove(larval);
     return ok(this.#notify("newsa", made.value));
   }
 
@@ -59,16 +63,16 @@ export class XfrmStateUser {
   updState(request: XfrmStateRequest): Result<XfrmStateInfo> {
     const made = constructState(request, this.#deps);
     if (!made.ok) return made;
-    const old = this.#locate(made.value.record);
+    const old = this.#sad.locate(made.value.record);
     if (!old) {
       zeroKeys(made.value.record.transform);
       return fail("ESRCH", `Cannot update ${saName(request)}: none such`);
     }
     if (old.acquiring) {
-      const admitted = this.#admit(made.value);
+      const admitted = this.#sad.admit(made.value);
       if (!admitted.ok) return admitted;
-      this.#remove(old);
-      this.#insert(made.value);
+      this.#sad.remove(old);
+      this.#sad.insert(made.value);
       return ok(this.#notify("updsa", made.value));
     }
     zeroKeys(made.value.record.transform);
@@ -76,14 +80,14 @@ export class XfrmStateUser {
       return fail("EINVAL", `Cannot update ${saName(request)}: its encap type is another`, "encap");
     }
     this.#update(old, made.value);
-    this.#changed(old);
+    this.#sad.changed(old);
     return ok(this.#notify("updsa", old));
   }
 
   delState(id: XfrmStateId): Result<void> {
     const found = this.#find(id);
     if (!found.ok) return found;
-    this.#remove(found.value);
+    this.#sad.remove(found.value);
     this.#notify("delsa", found.value);
     return ok(undefined);
   }
@@ -106,7 +110,7 @@ export class XfrmStateUser {
     const isFlush = Object.entries(filter).every(([name, value]) => name === "proto" || value === undefined);
     const doomed = matching.value.filter((entry) => !isCompanion(entry));
     for (const entry of doomed) {
-      this.#remove(entry);
+      this.#sad.remove(entry);
       if (!isFlush) this.#notify("delsa", entry);
     }
     if (isFlush && doomed.length > 0) {
@@ -126,31 +130,53 @@ export class XfrmStateUser {
       return fail("ENOENT", `Cannot reserve an SPI: none free from ${range.value.min} to ${range.value.max}`);
     }
     const entry = acquiringState(request, place.value, spi, Math.floor(this.#deps.now()));
-    this.#number(entry);
-    this.#insert(entry);
+    this.#sad.reserve(entry);
     return ok(stateInfo(entry, false, this.#deps));
   }
 
   /** Everything that a new SA-table actor must be told, oldest first. */
   snapshot(): XfrmChange[] {
     const changes: XfrmChange[] = [];
-    for (const entry of this.#states.values()) {
-      if (entry.acquiring) continue;
-      changes.push({ op: "state-add", record: withOwnKeys(entry.record) });
+    for (const entry of this.#sad.all()) {
+      const change = changeThatAdds(entry);
+      if (change !== null) changes.push(change);
       if (entry.dying) changes.push({ op: "state-dying", number: entry.record.number });
     }
     return changes;
   }
 
+  /**
+   * A packet has missed an SA: a larval one stands for it until it comes or 30 seconds have passed. Null when one does
+   * already.
+   */
+  acquire(wanted: WantedState, template: WantedTemplate): XfrmStateInfo | null {
+    if (isInProgress(this.#sad.acquiring(), wanted, template)) return null;
+    const entry = larvalState(wanted, template, Math.floor(this.#deps.now()), ++this.#acquireSeq);
+    this.#sad.reserve(entry);
+    return stateInfo(entry, false, this.#deps);
+  }
+
+  /** Packets of an SA in UDP come from another place now. `src` is an IPv4 address, u32 in host order. */
+  mapped(number: number, src: number, port: number): void {
+    const entry = this.#sad.get(number);
+    if (entry === undefined) return;
+    const mapping: XfrmMappingInfo = {
+      state: stateInfo(entry, false, this.#deps),
+      new_src: formatIpAddress(AF_INET, [src, 0, 0, 0]),
+      new_sport: port,
+    };
+    this.#deps.event("mapping", mapping);
+  }
+
   /** The SA table has met a byte or packet limit. */
   expired(number: number, hard: boolean): void {
-    const entry = this.#states.get(number);
+    const entry = this.#sad.get(number);
     if (entry !== undefined) this.#expire(entry, hard);
   }
 
   /** Ends what has passed a time limit (xfrm_timer_handler). `now` in whole seconds since 1970. */
   tick(now: number): void {
-    for (const entry of [...this.#states.values()]) {
+    for (const entry of this.#sad.all()) {
       const useTime = Math.floor(entry.cells.f64[CELL_USE_TIME]!);
       // The SA table's own report of a hard limit may have been lost with its worker.
       const isOver = entry.cells.f64[CELL_EXPIRY] === EXPIRY_EXPIRED;
@@ -159,7 +185,7 @@ export class XfrmStateUser {
         this.#expire(entry, true);
       } else if (passed === "soft" && !isDying(entry)) {
         entry.dying = true;
-        this.#changed(entry);
+        this.#sad.changed(entry);
         this.#deps.send({ op: "state-dying", number: entry.record.number });
         this.#expire(entry, false);
       }
@@ -170,25 +196,17 @@ export class XfrmStateUser {
   #freeSpi(place: StatePlace, min: number, max: number): number | null {
     const count = max - min + 1;
     const start = crypto.getRandomValues(new Uint32Array(1))[0]! % count;
-    for (let i = 0; i <= Math.min(this.#states.size, count - 1); i++) {
+    for (let i = 0; i <= Math.min(this.#sad.size, count - 1); i++) {
       const spi = min + (start + i) % count;
-      if (spi !== 0 && !this.#locate({ ...place, spi })) return spi;
+      if (spi !== 0 && !this.#sad.locate({ ...place, spi })) return spi;
     }
     return null;
-  }
-
-  /** The newest SA here that accepts the mark (__xfrm_state_lookup). SPI 0 is in no chain and never found. */
-  #locate(at: StatePlace & { readonly spi: number }): StateEntry | undefined {
-    const mark = (at.mark.value & at.mark.mask) >>> 0;
-    return this.#bySpi.get(spiKey(at))?.find(({ record }) =>
-      (mark & record.mark.mask) >>> 0 === record.mark.value
-    );
   }
 
   #find(id: XfrmStateId): Result<StateEntry> {
     const place = parsePlace(id);
     if (!place.ok) return place;
-    const entry = this.#locate({ ...place.value, spi: id.spi });
+    const entry = this.#sad.locate({ ...place.value, spi: id.spi });
     return entry ? ok(entry) : fail("ESRCH", `Cannot find ${saName(id)}: none such`);
   }
 
@@ -199,98 +217,9 @@ export class XfrmStateUser {
   restore({ slot, body, secret }: KeptState): Result<void> {
     const made = restoredState(body, secret, slot, this.#deps);
     if (!made.ok) return made;
-    const older = this.#locate(made.value.record);
-    if (older) this.#remove(older);
-    this.#nextNumber = Math.max(this.#nextNumber, made.value.record.number + 1);
-    const attached = this.#attach(made.value);
-    if (!attached.ok) {
-      zeroKeys(made.value.record.transform);
-      return attached;
-    }
-    this.#insert(made.value);
-    return ok(undefined);
-  }
-
-  #number(entry: StateEntry): void {
-    entry.record = { ...entry.record, number: this.#nextNumber++ };
-  }
-
-  /** What a new SA needs before it is inserted. Zeroes its keys when that fails. */
-  #admit(entry: StateEntry): Result<void> {
-    const attached = this.#attach(entry);
-    if (!attached.ok) {
-      zeroKeys(entry.record.transform);
-      return attached;
-    }
-    const kept = this.#keep(entry);
-    if (!kept.ok) this.#detach(entry);
-    return kept;
-  }
-
-  /** Gives an IPComp SA its companion, which may have to be made. */
-  #attach(entry: StateEntry): Result<void> {
-    const place = companionPlace(entry);
-    if (place === null) return ok(undefined);
-    let companion = this.#locate(place);
-    if (companion === undefined) {
-      companion = companionState(entry, place, Math.floor(this.#deps.now()));
-      const slot = this.#deps.keeper.allocate();
-      if (!slot.ok) return slot;
-      this.#number(companion);
-      this.#insert(moveToSlot(companion, slot.value));
-    }
-    entry.companion = companion;
-    companion.users++;
-    return ok(undefined);
-  }
-
-  /** The companion goes with the last SA that has it. */
-  #detach(entry: StateEntry): void {
-    const companion = entry.companion;
-    if (companion === null) return;
-    entry.companion = null;
-    if (--companion.users === 0) this.#remove(companion);
-  }
-
-  /** Gives a new SA its number and the memory that outlives it, and writes it down. Zeroes its keys when that fails. */
-  #keep(entry: StateEntry): Result<void> {
-    this.#number(entry);
-    const { keeper } = this.#deps;
-    const slot = keeper.allocate();
-    const kept = slot.ok ? keeper.add(keptState(moveToSlot(entry, slot.value), this.#deps)) : slot;
-    if (!kept.ok) {
-      if (slot.ok) keeper.release(slot.value);
-      zeroKeys(entry.record.transform);
-    }
-    return kept.ok ? ok(undefined) : kept;
-  }
-
-  #changed(entry: StateEntry): void {
-    if (entry.slot !== null) this.#deps.keeper.change(keptState(entry, this.#deps));
-  }
-
-  #insert(entry: StateEntry): void {
-    this.#states.set(entry.record.number, entry);
-    if (entry.record.spi !== 0) {
-      const chain = this.#bySpi.get(spiKey(entry.record));
-      if (chain) chain.unshift(entry);
-      else this.#bySpi.set(spiKey(entry.record), [entry]);
-    }
-    if (!entry.acquiring) this.#deps.send({ op: "state-add", record: withOwnKeys(entry.record) });
-  }
-
-  #remove(entry: StateEntry): void {
-    this.#states.delete(entry.record.number);
-    const key = spiKey(entry.record);
-    const chain = this.#bySpi.get(key)?.filter((e) => e !== entry) ?? [];
-    if (chain.length > 0) this.#bySpi.set(key, chain);
-    else this.#bySpi.delete(key);
-    if (entry.slot !== null) {
-      this.#deps.keeper.remove(entry.slot);
-      this.#deps.send({ op: "state-del", number: entry.record.number }, entry.slot);
-    }
-    this.#detach(entry);
-    zeroKeys(entry.record.transform);
+    const older = this.#sad.locate(made.value.record);
+    if (older) this.#sad.remove(older);
+    return this.#sad.restore(made.value);
   }
 
   #update(old: StateEntry, made: StateEntry): void {
@@ -317,7 +246,7 @@ export class XfrmStateUser {
   }
 
   #expire(entry: StateEntry, hard: boolean): void {
-    if (hard) this.#remove(entry);
+    if (hard) this.#sad.remove(entry);
     this.#deps.event("expire", { state: stateInfo(entry, false, this.#deps), hard });
   }
 
@@ -340,17 +269,13 @@ export class XfrmStateUser {
       (filter.spi === undefined || record.spi === filter.spi) &&
       (filter.mode === undefined || record.mode === XfrmModeNumber[filter.mode]) &&
       (filter.reqid === undefined || record.reqid === filter.reqid);
-    return ok([...this.#states.values()].reverse().filter(matches));
+    return ok(this.#sad.all().reverse().filter(matches));
   }
 }
 
 /** Dying by time, or by a limit that only the SA table has seen. */
 function isDying(entry: StateEntry): boolean {
   return entry.dying || entry.cells.f64[CELL_EXPIRY]! > 0;
-}
-
-function spiKey(at: StatePlace & { readonly spi: number }): string {
-  return `${at.family} ${at.daddr.join(" ")} ${at.proto} ${at.spi}`;
 }
 
 function badFilter<T = never>(text: string, attribute: string): Result<T> {

@@ -4,6 +4,7 @@
  */
 import type {
   AllocSpiRequest,
+  XfrmAcquireInfo,
   XfrmPolicyId,
   XfrmPolicyInfo,
   XfrmPolicyRequest,
@@ -12,6 +13,7 @@ import type {
   XfrmStateInfo,
   XfrmStateRequest,
 } from "../gateway.ts";
+import type { WantedState } from "../../datapath/xfrm/xfrm_acquire.ts";
 import { ok, type Result } from "./kernel_error.ts";
 import type { XfrmChange } from "./xfrm_change.ts";
 import type { XfrmUserDeps } from "./xfrm_deps.ts";
@@ -28,10 +30,12 @@ export type { XfrmChange } from "./xfrm_change.ts";
 export type { XfrmUserDeps } from "./xfrm_deps.ts";
 
 export class XfrmUser {
+  readonly #deps: XfrmUserDeps;
   readonly #states: XfrmStateUser;
   readonly #policies: XfrmPolicyUser;
 
   constructor(deps: XfrmUserDeps) {
+    this.#deps = deps;
     this.#states = new XfrmStateUser(deps);
     this.#policies = new XfrmPolicyUser(deps);
   }
@@ -113,6 +117,20 @@ export class XfrmUser {
   /** The SA table reports that an SA has met a soft or hard limit of bytes or packets. */
   expired(number: number, hard: boolean): void {
     this.#states.expired(number, hard);
+  }
+
+  /** The SA table reports that packets of an SA in UDP come from another place. */
+  mapped(number: number, src: number, port: number): void {
+    this.#states.mapped(number, src, port);
+  }
+
+  /** The SA table reports a flow without an SA. Where nobody listens nobody can add one (ESRCH of km_query()). */
+  acquire(wanted: WantedState): void {
+    const template = this.#deps.isHeard() ? this.#policies.wanting(wanted) : null;
+    const state = template && this.#states.acquire(wanted, template);
+    if (state === null) return;
+    const acquire: XfrmAcquireInfo = { state, policy: template!.info };
+    this.#deps.event("acquire", acquire);
   }
 
   /** Ends what has passed its time. To be called about once a second; `now` in seconds since 1970. */

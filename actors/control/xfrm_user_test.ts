@@ -11,7 +11,8 @@ class Follower {
 
   apply(change: XfrmChange): void {
     switch (change.op) {
-      case "state-add": {
+      case "state-add":
+      case "state-reserve": {
         const { number, spi, lifetime } = change.record;
         assert.ok(!this.states.has(number));
         this.states.set(number, { spi, hardBytes: lifetime.hardBytes, dying: false });

@@ -3,18 +3,26 @@ import { eventsOf } from "../events.ts";
 import type { Command } from "../main.ts";
 import type { Options } from "../options.ts";
 import { EXIT_USAGE, Quit } from "../quit.ts";
-import type { GatewayEvent, XfrmPolicyInfo, XfrmStateInfo } from "../../api/schemas.ts";
+import type {
+  GatewayEvent,
+  XfrmAcquireInfo,
+  XfrmMappingInfo,
+  XfrmPolicyInfo,
+  XfrmStateInfo,
+} from "../../api/schemas.ts";
 import { matches } from "../words.ts";
-import { printExpiredPolicy, printPolicy } from "./xfrm_policy_print.ts";
-import { joinLines } from "./xfrm_print.ts";
+import { policyLines, printExpiredPolicy, printPolicy } from "./xfrm_policy_print.ts";
+import { hex8, joinLines, printSelector } from "./xfrm_print.ts";
 import { printExpiredState, printState } from "./xfrm_state_print.ts";
 
 const MONITOR_USAGE = `Usage: ip xfrm monitor [ nokeys ] [ all | OBJECTS | help ]
-OBJECTS := { expire | SA | policy }`;
+OBJECTS := { acquire | expire | SA | policy }`;
 
-/** What may be asked for; acquires, asynchronous events and reports never come from a gateway. */
+/** What may be asked for; asynchronous events and reports never come from a gateway. */
 const GROUPS = ["acquire", "expire", "SA", "aevent", "policy", "report"] as const;
-type Group = (typeof GROUPS)[number];
+/** Mapping changes have a group without a word: they come with all of them. */
+type Group = (typeof GROUPS)[number] | "mapping";
+const ALL: readonly Group[] = [...GROUPS, "mapping"];
 
 const PREFIX = {
   newsa: "",
@@ -46,10 +54,10 @@ function parseGroups({ words }: Command): ReadonlySet<Group> {
   const wanted = new Set<Group>();
   while (!words.done) {
     const word = words.take();
-    if (word === "all") GROUPS.forEach((group) => wanted.add(group));
+    if (word === "all") ALL.forEach((group) => wanted.add(group));
     else if (!matches(word, "nokeys")) wanted.add(parseGroup(word));
   }
-  return wanted.size === 0 ? new Set(GROUPS) : wanted;
+  return wanted.size === 0 ? new Set(ALL) : wanted;
 }
 
 function parseGroup(word: string): Group {
@@ -60,7 +68,7 @@ function parseGroup(word: string): Group {
 }
 
 function groupOf(kind: GatewayEvent["kind"]): Group | null {
-  if (kind === "expire") return "expire";
+  if (kind === "expire" || kind === "acquire" || kind === "mapping") return kind;
   if (kind.endsWith("sa")) return "SA";
   return kind.endsWith("policy") ? "policy" : null;
 }
@@ -81,6 +89,10 @@ function printEvent({ kind, body }: GatewayEvent, options: Options): string {
       return joinLines([`Flushed policy ptype ${(body as { ptype: string }).ptype} `], options);
     case "expire":
       return `Expired ${printExpired(body as Expiry, options)}`;
+    case "acquire":
+      return printAcquire(body as XfrmAcquireInfo, options);
+    case "mapping":
+      return printMapping(body as XfrmMappingInfo, options);
     default:
       return "";
   }
@@ -89,4 +101,28 @@ function printEvent({ kind, body }: GatewayEvent, options: Options): string {
 function printExpired({ state, policy, hard }: Expiry, options: Options): string {
   if (state !== undefined) return printExpiredState(state, hard, options);
   return policy === undefined ? "" : printExpiredPolicy(policy, hard, options);
+}
+
+/** Kernel words: struct xfrm_user_acquire. All of the policy but its mark is set in. */
+function printAcquire({ state, policy }: XfrmAcquireInfo, options: Options): string {
+  const all = options.stats > 0;
+  const spi = all || state.spi !== 0 ? `spi ${hex8(state.spi)}${all ? `(${state.spi})` : ""} ` : "";
+  const [selector, ...rest] = policyLines(policy, options);
+  const masks = "enc-mask ffffffff auth-mask ffffffff comp-mask ffffffff";
+  return joinLines([
+    `acquire proto ${state.proto} ${spi}`,
+    `  sel ${state.sel === null ? "" : printSelector(state.sel, options)}`,
+    `  policy ${selector}`,
+    ...rest.map((line) => line.startsWith("\tmark ") ? line : `    ${line}`),
+    // Decimal digits behind 0x are iproute2's.
+    all ? `  seq 0x${String(state.seq).padStart(8, "0")} ${masks}` : "",
+  ], options);
+}
+
+function printMapping({ state, new_src, new_sport }: XfrmMappingInfo, options: Options): string {
+  const { src, dst, reqid, proto, spi, encap } = state;
+  return joinLines([
+    `Mapping change ${src}:${encap?.sport ?? 0} -> ${new_src}:${new_sport}`,
+    `\tdst ${dst}  reqid 0x${reqid.toString(16)} protocol ${proto}  SPI 0x${spi.toString(16)}`,
+  ], options);
 }

@@ -5,10 +5,28 @@ import { readPolicy, readState } from "../../tests/doubles/xfrm_text.ts";
 
 const { stdout: MONITORED } = (await readTranscript("xfrm_show.txt"))
   .find(({ command }) => command === "ip xfrm monitor")!;
-/** The state, both policies and the expiry of the transcript; a gateway has no acquires and asynchronous events. */
-const [STATE, POLICY_IN, POLICY_OUT] = MONITORED.split(/^(?=src |acquire)/m) as [string, string, string];
+/** The state, both policies, the acquire and the expiry of the transcript; a gateway has no asynchronous events. */
+const [STATE, POLICY_IN, POLICY_OUT, ACQUIRE] = MONITORED.split(/^(?=src |acquire|Async)/m) as [
+  ...[string, string, string, string],
+];
 const EXPIRED = MONITORED.slice(MONITORED.indexOf("Expired "));
 const state = readState(STATE);
+const larval = {
+  ...state,
+  src: "192.0.2.2",
+  dst: "192.0.2.1",
+  spi: 0,
+  seq: 7,
+  sel: {
+    ...state.sel!,
+    src: "10.9.0.2/32",
+    dst: "10.9.0.1/32",
+    proto: 1,
+    sport_mask: 0xffff,
+    dport_mask: 0xffff,
+    dev: "vti1",
+  },
+};
 
 function stream(events: readonly { kind: string; body: unknown; netns?: string }[]) {
   const text = events.map(({ kind, body, netns = "blue" }, i) => {
@@ -27,11 +45,32 @@ Deno.test("doXfrmMonitor() prints events as iproute2 does", async () => {
     { kind: "newsa", body: state },
     { kind: "newpolicy", body: readPolicy(POLICY_IN) },
     { kind: "newpolicy", body: readPolicy(POLICY_OUT) },
+    { kind: "acquire", body: { state: larval, policy: readPolicy(POLICY_OUT) } },
     { kind: "expire", body: { state, hard: true } },
   ];
   const { exitCode, stdout } = await runClient(["xfrm", "monitor"], stream(events));
   assert.equal(exitCode, 0);
-  assert.equal(stdout, STATE + POLICY_IN + POLICY_OUT + EXPIRED);
+  assert.equal(stdout, STATE + POLICY_IN + POLICY_OUT + ACQUIRE + EXPIRED);
+});
+
+Deno.test("doXfrmMonitor() tells more of an acquire with -s", async () => {
+  const events = [{ kind: "acquire", body: { state: larval, policy: readPolicy(POLICY_OUT) } }];
+  const lines = (await runClient(["-s", "xfrm", "monitor"], stream(events))).stdout.split("\n");
+  assert.equal(lines[0], "acquire proto esp spi 0x00000000(0) ");
+  assert.ok(lines.includes("    \tlifetime config:"));
+  assert.equal(lines.at(-2), "  seq 0x00000007 enc-mask ffffffff auth-mask ffffffff comp-mask ffffffff");
+});
+
+Deno.test("doXfrmMonitor() tells of a changed mapping, unless other groups were asked for", async () => {
+  const moved = { ...state, encap: { type: "espinudp", sport: 4500, dport: 4500, oaddr: "0.0.0.0" } };
+  const events = [{ kind: "mapping", body: { state: moved, new_src: "198.51.100.1", new_sport: 1025 } }];
+  const { stdout } = await runClient(["xfrm", "monitor"], stream(events));
+  assert.equal(
+    stdout,
+    "Mapping change 192.0.2.1:4500 -> 198.51.100.1:1025\n" +
+      "\tdst 192.0.2.2  reqid 0x0 protocol esp  SPI 0x1001\n",
+  );
+  assert.equal((await runClient(["xfrm", "monitor", "SA", "policy"], stream(events))).stdout, "");
 });
 
 Deno.test("doXfrmMonitor() tells what happened to a state or policy", async () => {

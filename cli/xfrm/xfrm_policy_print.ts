@@ -12,7 +12,7 @@ export function printExpiredPolicy(policy: XfrmPolicyInfo, hard: boolean, option
   return joinLines([...policyLines(policy, options), `\thard ${hard ? 1 : 0}`], options);
 }
 
-function policyLines(policy: XfrmPolicyInfo, options: Options): string[] {
+export function policyLines(policy: XfrmPolicyInfo, options: Options): string[] {
   const all = options.stats > 0;
   const action = all || policy.action === "block" ? `action ${policy.action} ` : "";
   const index = all ? `index ${policy.index} ` : "";

@@ -26,6 +26,8 @@ export class FlowEntry {
   generation = 0;
   /** DropReason, 0 when the packet may pass. */
   reason = 0;
+  /** Outgoing: second in which it was filled. */
+  filledAt = 0;
   policy: XfrmPolicy | null = null;
   /** The main policy behind a sub policy. */
   mainPolicy: XfrmPolicy | null = null;

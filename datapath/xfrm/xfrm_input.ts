@@ -40,7 +40,7 @@ import {
   IPPROTO_IPV6,
 } from "./xfrm_record.ts";
 import { xfrmReplayAdvance, xfrmReplayCheck, xfrmReplaySeqHi } from "./xfrm_replay.ts";
-import { ALIVE, EXPIRY_EXPIRED, HARD_EXPIRED, type XfrmState } from "./xfrm_state.ts";
+import { ALIVE, EXPIRY_ACQUIRING, EXPIRY_EXPIRED, HARD_EXPIRED, type XfrmState } from "./xfrm_state.ts";
 import type { XfrmTable } from "./xfrm_table.ts";
 
 /**
@@ -91,7 +91,9 @@ function refuse(table: XfrmTable, reason: number): null {
  */
 export function checkState(table: XfrmTable, batch: Batch, i: number, state: XfrmState): number {
   const { i32 } = batch;
-  if (state.expiry === EXPIRY_EXPIRED) return DropReason.InStateInvalid;
+  if (state.expiry >= EXPIRY_EXPIRED) {
+    return state.expiry === EXPIRY_ACQUIRING ? DropReason.InAcquire : DropReason.InStateInvalid;
+  }
   if (state.encapType !== i32[ENCAP + i]) return DropReason.InStateMismatch;
   if (!xfrmReplayCheck(state, table.seq)) return DropReason.InStateSeqError;
   const expiry = state.checkExpire(table.now);

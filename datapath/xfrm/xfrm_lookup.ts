@@ -24,7 +24,11 @@ let count = 0;
 
 /** The bundle of the table's flow. `reason` says when there is none. Never null, never to be kept. */
 export function xfrmLookup(table: XfrmTable): FlowEntry {
-  const entry = table.bundles.find(table.flow, table.generation) ?? buildBundle(table);
+  let entry = table.bundles.find(table.flow, table.generation);
+  // A flow without an SA asks for one again in the next second: what was asked for before may have come to nothing.
+  if (entry === null || entry.reason === DropReason.OutNoStates && entry.filledAt !== table.now) {
+    entry = buildBundle(table);
+  }
   if (entry.decided) {
     entry.policy!.useTime[0] = table.now;
     if (entry.mainPolicy !== null) entry.mainPolicy.useTime[0] = table.now;
@@ -34,6 +38,7 @@ export function xfrmLookup(table: XfrmTable): FlowEntry {
 
 function buildBundle(table: XfrmTable): FlowEntry {
   const entry = table.bundles.fill(table.flow, table.generation);
+  entry.filledAt = table.now;
   entry.reason = resolve(table, entry);
   return entry;
 }
@@ -107,7 +112,9 @@ function resolveTemplate(
     // The kernel says EEXIST: the SPI that the template names belongs to an SA that doesn't fit it.
     const taken = template.spi !== 0 && template.family === AF_INET &&
       table.states.lookup(mark, remote[0], template.spi, template.proto) !== null;
-    return taken ? DropReason.OutPolError : DropReason.OutNoStates;
+    if (taken) return DropReason.OutPolError;
+    table.acquires.ask(table.now, table.flow, policy, template, source, local, remote);
+    return DropReason.OutNoStates;
   }
   resolved[count++] = state;
   return 0;
@@ -128,7 +135,7 @@ function xfrmStateFind(
   let exact: XfrmState | null = null;
   let wildcard: XfrmState | null = null;
   for (const x of table.states.towards(template.family, remote, template.reqid)) {
-    if (!qualifies(x, template, mark, remote) || x.expiry === EXPIRY_EXPIRED) continue;
+    if (!qualifies(x, template, mark, remote) || x.expiry >= EXPIRY_EXPIRED) continue;
     if (x.selector.family !== AF_UNSPEC) {
       if (x.selector.family !== table.flow.family || !x.selector.matches(table.flow)) continue;
     }

@@ -29,6 +29,8 @@ export class XfrmTemplate {
   readonly reqid: number;
   readonly mode: number;
   readonly optional: boolean;
+  /** Second in which an SA was asked for last. */
+  askedAt = 0;
 
   constructor(record: TemplateRecord) {
     this.family = record.family;

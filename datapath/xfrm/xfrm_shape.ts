@@ -22,7 +22,8 @@ export interface StateShape {
   readonly ahFullBytes: number;
 }
 
-const NOTHING: StateShape = {
+/** Of an SA that adds nothing, or that is not there yet. */
+export const NO_SHAPE: StateShape = {
   fixedBytes: 0,
   ivLength: 0,
   icvLength: 0,
@@ -48,7 +49,7 @@ function findTransform(record: XfrmStateRecord, backend: CryptoBackend): StateSh
     case IPPROTO_AH:
       return ahShape(record, backend);
     default:
-      return NOTHING;
+      return NO_SHAPE;
   }
 }
 
@@ -57,7 +58,7 @@ function espShape({ transform }: XfrmStateRecord, backend: CryptoBackend): State
   if ("errno" in sample) return sample;
   const { ivLength, icvLength, blockSize } = sample;
   sample.destroy();
-  return { ...NOTHING, fixedBytes: esp.HEADER_BYTES + ivLength, ivLength, icvLength, blockSize };
+  return { ...NO_SHAPE, fixedBytes: esp.HEADER_BYTES + ivLength, ivLength, icvLength, blockSize };
 }
 
 function ahShape({ transform, flags }: XfrmStateRecord, backend: CryptoBackend): StateShape | CryptoRefusal {
@@ -70,5 +71,5 @@ function ahShape({ transform, flags }: XfrmStateRecord, backend: CryptoBackend):
   const align4 = (flags & XfrmStateFlagBit.align4) !== 0;
   const ahBytes = ah.headerBytes(icvLength, align4);
   const ahFullBytes = ah.headerBytes(fullLength, align4);
-  return { ...NOTHING, fixedBytes: ahBytes, icvLength, ahBytes, ahFullBytes };
+  return { ...NO_SHAPE, fixedBytes: ahBytes, icvLength, ahBytes, ahFullBytes };
 }

@@ -15,13 +15,14 @@ import {
   CELL_OSEQ,
   CELL_PACKETS,
   CELL_USE_TIME,
+  makeXfrmCells,
   viewXfrmCells,
   WORD_BITMAP,
   WORD_SEQ,
 } from "./xfrm_cells.ts";
 import { lastSequence, LEASE_PACKETS, takeLease } from "./xfrm_lease.ts";
 import { encapBytes } from "./xfrm_mtu.ts";
-import { findShape, type StateShape } from "./xfrm_shape.ts";
+import { findShape, NO_SHAPE, type StateShape } from "./xfrm_shape.ts";
 import {
   IPPROTO_AH,
   IPPROTO_ESP,
@@ -38,6 +39,8 @@ import { REPLAY_BITMAP, REPLAY_ESN, REPLAY_LEGACY, type ReplayState } from "./xf
 export const EXPIRY_VALID = 0;
 export const EXPIRY_DYING = 1;
 export const EXPIRY_EXPIRED = 2;
+/** XFRM_STATE_ACQ: a reserved SPI. Never in the cells. */
+export const EXPIRY_ACQUIRING = 3;
 
 /** Verdict of checkExpire(). */
 export const ALIVE = 0;
@@ -157,6 +160,13 @@ export class XfrmState implements ReplayState {
     if (!("errno" in shape)) return new XfrmState(record, backend, shape);
     zeroKeys(record.transform);
     return shape;
+  }
+
+  /** A reserved SPI, whose keys are still to come. */
+  static reserve(record: Omit<XfrmStateRecord, "cells">, backend: CryptoBackend): XfrmState {
+    const state = new XfrmState({ ...record, cells: makeXfrmCells() }, backend, NO_SHAPE);
+    state.expiry = EXPIRY_ACQUIRING;
+    return state;
   }
 
   /** xfrm_state_update() of a valid SA; keys and window stay, dying ends. */

@@ -12,6 +12,7 @@ import { FlowCache } from "./flow_cache.ts";
 import { RouteCache, type RouteLookup } from "./route_lookup.ts";
 import { PolicyTable } from "./xfrm_policy.ts";
 import { CELL_OSEQ } from "./xfrm_cells.ts";
+import { Acquires } from "./xfrm_acquire.ts";
 import type { OuterSource } from "./xfrm_outer_header.ts";
 import { IPPROTO_COMP, IPPROTO_ESP, type XfrmPolicyRecord, type XfrmStateRecord } from "./xfrm_record.ts";
 import { EXPIRY_DYING, EXPIRY_VALID, HARD_EXPIRED, XfrmState, type XfrmStateUpdate } from "./xfrm_state.ts";
@@ -39,6 +40,8 @@ export class XfrmTable implements OuterSource {
   readonly routeCache: RouteCache;
   readonly compressor: Compressor;
   readonly defaultTtl: number;
+  /** SAs that outgoing flows miss. */
+  readonly acquires: Acquires = new Acquires();
   /** Bundles of outgoing flows; verdicts on outer and on inner packets that came in. */
   readonly bundles: FlowCache = new FlowCache();
   readonly outerChecks: FlowCache = new FlowCache();
@@ -79,6 +82,13 @@ export class XfrmTable implements OuterSource {
     this.states.insert(made);
     this.generation++;
     return null;
+  }
+
+  /** Adds an SA that has an SPI and no keys yet; it goes by delState() or when another of its number is added. */
+  reserveState(record: Omit<XfrmStateRecord, "cells">): void {
+    this.delState(record.number);
+    this.states.insert(XfrmState.reserve(record, this.#backend));
+    this.generation++;
   }
 
   /** What an update may replace in a valid SA; it also ends dying. False when there is no such SA. */

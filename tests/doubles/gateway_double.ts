@@ -36,6 +36,7 @@ export class GatewayDouble implements Gateway {
       checkTransform: () => null,
       now: () => 1_700_000_000,
       event: (kind, body) => this.tell(kind, body),
+      isHeard: () => false,
     });
   }
 

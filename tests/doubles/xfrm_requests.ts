@@ -47,6 +47,7 @@ export function setUpXfrm() {
   const sent: XfrmChange[] = [];
   const events: { kind: string; body: unknown }[] = [];
   const clock = { now: 1000 };
+  const listeners = { heard: true };
   /** The very keys that the XfrmUser holds. */
   const specs: TransformSpec[] = [];
   let refusal: { errno: Errno; message: string } | null = null;
@@ -65,10 +66,11 @@ export function setUpXfrm() {
     },
     now: () => clock.now,
     event: (kind, body) => events.push({ kind, body }),
+    isHeard: () => listeners.heard,
   });
   const refuse = (errno: Errno) => refusal = { errno, message: "refused" };
   const memory = (record: { readonly cells: bigint }) => keeper.memoryAt(record.cells);
-  return { user, sent, events, clock, refuse, specs, keeper, memory };
+  return { user, sent, events, clock, listeners, refuse, specs, keeper, memory };
 }
 
 export function value<T>(result: Result<T>): T {
