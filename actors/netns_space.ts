@@ -5,6 +5,7 @@
  */
 import type { CryptoBackend } from "../datapath/esp/aead.ts";
 import { XFRM_MIB, type XfrmMib } from "../datapath/drop_reason.ts";
+import { AF_INET } from "../datapath/xfrm/xfrm_record.ts";
 import { checkTransform } from "../ffi/crypto_backend.ts";
 import { EBADFD } from "../ffi/errno.ts";
 import { close } from "../ffi/io.ts";
@@ -12,11 +13,12 @@ import { withNetns } from "../ffi/netns.ts";
 import { Rtnetlink } from "../ffi/rtnetlink.ts";
 import type { MemoryAddress } from "../ffi/shared_memory.ts";
 import { openUdpSocket } from "../ffi/udp_socket.ts";
+import { parseIpAddress } from "./control/ip_address.ts";
 import { fail, ok, type Result } from "./control/kernel_error.ts";
 import { XfrmUser } from "./control/xfrm_user.ts";
 import { cellsAt } from "./counters.ts";
 import type { NetnsKeeper } from "./store/netns_keeper.ts";
-import type { GatewayEvent } from "./gateway.ts";
+import type { GatewayEvent, XfrmStateRequest } from "./gateway.ts";
 import { type ActorInit, type GatewayLetter, parmOf, type UdpPort } from "./messages.ts";
 import { closeNetnsFds, type NetnsFds } from "./netns_fds.ts";
 import { restoreSpace } from "./restore_space.ts";
@@ -44,6 +46,12 @@ export interface SpaceDeps {
   serve(netns: number): Promise<NetnsLinks>;
 }
 
+/** An SA, in UDP or not. */
+interface InUdp {
+  readonly dst: string;
+  readonly encap?: XfrmStateRequest["encap"] | undefined;
+}
+
 export class NetnsSpace {
   readonly name: string;
   readonly inode: number;
@@ -53,6 +61,7 @@ export class NetnsSpace {
   readonly keeper: NetnsKeeper;
   readonly #deps: SpaceDeps;
   readonly #fds: NetnsFds;
+  readonly #rtnl: Rtnetlink;
   readonly #udp: UdpPort[] = [];
   readonly #sysctls: Sysctls;
 
@@ -64,11 +73,12 @@ export class NetnsSpace {
     const keeper = this.keeper = deps.keeper;
     this.actors = new SpaceActors(deps.supervisor, inode, deps.nextActor);
     const event = this.event.bind(this);
+    this.#rtnl = new Rtnetlink(fds.control);
     this.links = new NetnsLinks({
       name,
       inode,
       fds,
-      rtnl: new Rtnetlink(fds.control),
+      rtnl: this.#rtnl,
       actors: this.actors,
       keeper,
       event,
@@ -191,20 +201,34 @@ export class NetnsSpace {
     return result;
   }
 
-  /** Opens the UDP socket that an encapsulated SA sends from and receives on. */
-  async openUdpPort(port: number): Promise<Result<void>> {
-    if (this.#udp.some((udp) => udp.port === port)) return ok(undefined);
+  /**
+   * Opens the UDP socket of an SA in UDP: it receives on the destination port of one that leads here, and sends from the
+   * source port of any other.
+   */
+  async openUdpPort({ dst, encap }: InUdp): Promise<Result<void>> {
+    if (encap === undefined) return ok(undefined);
+    const end = this.#isLocal(dst) ? "dport" : "sport";
+    const port = encap[end];
+    // Port 0 is anybody's: such an SA has no place to be found at.
+    if (port === 0 || this.#udp.some((udp) => udp.port === port)) return ok(undefined);
     let fd: number;
     try {
       fd = withNetns(this.#fds.netns, () => openUdpSocket(port));
     } catch (error) {
-      return fail("EADDRINUSE", (error as Error).message, "encap.sport");
+      return fail("EADDRINUSE", (error as Error).message, `encap.${end}`);
     }
     const udp = { port, fd };
     this.#udp.push(udp);
     this.actors.tellNetns({ op: "udp-open", port: udp });
     await this.actors.settled();
     return ok(undefined);
+  }
+
+  /** The address is one of this host's. */
+  #isLocal(address: string): boolean {
+    const parsed = parseIpAddress(address);
+    if (parsed === null || parsed.family !== AF_INET) return false;
+    return this.#rtnl.routeGet({ dst: parsed.words[0] }).type === "local";
   }
 
   xfrmStat(): Record<XfrmMib, number> {

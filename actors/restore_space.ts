@@ -15,9 +15,9 @@ export async function restoreSpace(
   restoreXfrm(space, things, log);
   const states = space.xfrm.listStates({}, false);
   if (!states.ok) return;
-  for (const port of new Set(states.value.flatMap(({ encap }) => encap?.sport ?? []))) {
-    const opened = await space.openUdpPort(port);
-    if (!opened.ok) log(`Cannot take up port ${port} again: ${opened.error.message}`);
+  for (const state of states.value) {
+    const opened = await space.openUdpPort(state);
+    if (!opened.ok) log(`Cannot take up the port of an SA again: ${opened.error.message}`);
   }
   const refused = states.value.filter((state) => state.input_refused !== undefined);
   if (refused.length === 0) return;

@@ -256,16 +256,16 @@ export class UserSpaceGateway implements Gateway {
 
   newState(ns: NetnsRef, request: XfrmStateRequest): Promise<Result<XfrmStateInfo>> {
     return this.#spaces.change(ns, async (space) => {
-      if (request.encap !== undefined) {
-        const port = await space.openUdpPort(request.encap.sport);
-        if (!port.ok) return port;
-      }
-      return await space.xfrmChange((xfrm) => xfrm.newState(request));
+      const port = await space.openUdpPort(request);
+      return port.ok ? await space.xfrmChange((xfrm) => xfrm.newState(request)) : port;
     });
   }
 
   updState(ns: NetnsRef, request: XfrmStateRequest) {
-    return this.#spaces.change(ns, (space) => space.xfrmChange((xfrm) => xfrm.updState(request)));
+    return this.#spaces.change(ns, async (space) => {
+      const port = await space.openUdpPort(request);
+      return port.ok ? await space.xfrmChange((xfrm) => xfrm.updState(request)) : port;
+    });
   }
 
   delState(ns: NetnsRef, id: XfrmStateId) {

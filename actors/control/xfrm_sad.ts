@@ -52,6 +52,13 @@ export class Sad {
     );
   }
 
+  /** An SA that has everything that tells SAs apart in common with this one. */
+  twin({ record: at }: StateEntry): StateEntry | undefined {
+    return this.#bySpi.get(spiKey(at))?.find(({ record }) =>
+      record.mark.value === at.mark.value && record.mark.mask === at.mark.mask
+    );
+  }
+
   #number(entry: StateEntry): void {
     entry.record = { ...entry.record, number: this.#nextNumber++ };
   }

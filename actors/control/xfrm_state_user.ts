@@ -211,13 +211,13 @@ export class XfrmStateUser {
   }
 
   /**
-   * Takes an SA up again after a restart, and tells nobody. Fails as newState() would; the newer of two that exclude
-   * each other stays.
+   * Takes an SA up again after a restart, and tells nobody. Fails as newState() would, but for marks that overlap: an
+   * SA that took a reservation's place may have come beside one. Of two with the same mark the newer stays.
    */
   restore({ slot, body, secret }: KeptState): Result<void> {
     const made = restoredState(body, secret, slot, this.#deps);
     if (!made.ok) return made;
-    const older = this.#sad.locate(made.value.record);
+    const older = this.#sad.twin(made.value);
     if (older) this.#sad.remove(older);
     return this.#sad.restore(made.value);
   }

@@ -102,3 +102,27 @@ Deno.test("a packet for a reserved SPI counts as early, and one from behind a mo
   );
   await monitor.stop();
 });
+
+Deno.test("an SA in UDP that leads here is heard at its destination port, and any other leaves by its source port", async () => {
+  await using topology = new Topology();
+  await using gateway = await JudgedGateway.start(topology, { placement: "isolated" });
+  const { netns, judge } = gateway;
+  const config = workingConfig(ALGORITHM, false);
+  const inUdp = (words: string, sport: number, dport: number) =>
+    `${words} encap espinudp ${sport} ${dport} 0.0.0.0`;
+  await gateway.configure({
+    ...config,
+    stateIn: inUdp(config.stateIn, 5555, 4501),
+    stateOut: inUdp(config.stateOut, 4501, 5555),
+  });
+  await judge.sa("in", SPI_IN, ALGORITHM);
+  await judge.sa("out", SPI_OUT, ALGORITHM);
+  await gateway.send([await gateway.seal(await gateway.request())], { udp: [5555, 4501] });
+  const answer = await judge.receive(17);
+  assert.deepEqual(answer?.udp, [4501, 5555]);
+  const { data } = await judge.open("out", answer.payload);
+  assert.ok((await judge.read(data)).reply);
+  const sockets = await topology.must(netns, ["ss", "-Hlun"]);
+  assert.match(sockets, /:4501\b/);
+  assert.doesNotMatch(sockets, /:5555\b/);
+});
