@@ -55,6 +55,11 @@ export function larvalState(
   return larvalEntry({ ...place, spi, reqid, mode, sel, addTime }, seq, ifId);
 }
 
+/** A larval SA that has got its SPI. */
+export function withSpi(larval: StateEntry, spi: number): StateEntry {
+  return { ...larval, record: { ...larval.record, spi } };
+}
+
 /** Whether one of `acquiring` may still become what is wanted: then nobody is asked again. */
 export function isInProgress(
   acquiring: readonly StateEntry[],

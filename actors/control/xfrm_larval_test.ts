@@ -122,6 +122,23 @@ Deno.test("acquire() waits for a reserved SPI of the same ends", () => {
   assert.equal(told().length, 0);
 });
 
+Deno.test("allocSpi() gives the larval SA its SPI that it names by seq, once", () => {
+  const { user, index, states } = setUp();
+  user.acquire(wanted(index));
+  const [larval] = states();
+  const request = { src: SRC, dst: DST, proto: "esp", mode: "tunnel", seq: larval!.seq, ...mark(7) } as const;
+  const reserved = value(user.allocSpi({ ...request, min: 0x200, max: 0x200 }));
+  assert.deepEqual(reserved, { ...larval, spi: 0x200 });
+  assert.deepEqual(value(user.allocSpi({ ...request, min: 0x300, max: 0x300 })), reserved);
+  assert.deepEqual(states(), [reserved]);
+});
+
+Deno.test("allocSpi() keeps no seq that no larval SA has", () => {
+  const { user } = setUp();
+  const { seq } = value(user.allocSpi({ src: SRC, dst: DST, proto: "esp", mode: "tunnel", seq: 3 }));
+  assert.equal(seq, 0);
+});
+
 Deno.test("flushStates() takes larval SAs too, and a restart does not bring them back", () => {
   const { user, index, states, keeper } = setUp();
   user.acquire(wanted(index));

@@ -20,7 +20,7 @@ import type { XfrmUserDeps } from "./xfrm_deps.ts";
 import { isCompanion } from "./xfrm_companion.ts";
 import { zeroKeys } from "./xfrm_key.ts";
 import { passedLimit } from "./xfrm_lifetime.ts";
-import { isInProgress, larvalOf, larvalState, type WantedTemplate } from "./xfrm_larval.ts";
+import { isInProgress, larvalOf, larvalState, type WantedTemplate, withSpi } from "./xfrm_larval.ts";
 import { changeThatAdds, Sad } from "./xfrm_sad.ts";
 import { acquiringState, constructState, saName } from "./xfrm_state_construct.ts";
 import { flagsForIfId, type StateEntry, stateInfo } from "./xfrm_state_info.ts";
@@ -119,17 +119,26 @@ export class XfrmStateUser {
     return ok(doomed.length);
   }
 
-  /** Reserves an SPI (xfrm_alloc_userspi): an acquiring SA, which an update turns into a valid one. */
+  /**
+   * Reserves an SPI (xfrm_alloc_userspi): an acquiring SA, which an update turns into a valid one. A larval SA that it
+   * answers gets the SPI; one that has it has it.
+   */
   allocSpi(request: AllocSpiRequest): Result<XfrmStateInfo> {
     const place = parsePlace(request);
     if (!place.ok) return place;
     const range = spiRange(request);
     if (!range.ok) return range;
+    const now = Math.floor(this.#deps.now());
+    const larval = larvalOf(this.#sad.acquiring(), acquiringState(request, place.value, 0, now));
+    if (larval !== undefined && larval.record.spi !== 0) return ok(stateInfo(larval, false, this.#deps));
     const spi = this.#freeSpi(place.value, range.value.min, range.value.max);
     if (spi === null) {
       return fail("ENOENT", `Cannot reserve an SPI: none free from ${range.value.min} to ${range.value.max}`);
     }
-    const entry = acquiringState(request, place.value, spi, Math.floor(this.#deps.now()));
+    const entry = larval === undefined
+      ? acquiringState({ ...request, seq: 0 }, place.value, spi, now)
+      : withSpi(larval, spi);
+    if (larval !== undefined) this.#sad.remove(larval);
     this.#sad.reserve(entry);
     return ok(stateInfo(entry, false, this.#deps));
   }
