@@ -29,6 +29,8 @@ export type MibCells = Float64Array;
 
 export interface UdpPort {
   readonly port: number;
+  /** ENCAP_*, or'ed, of what comes to it. */
+  readonly types: number;
   readonly fd: number;
 }
 

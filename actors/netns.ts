@@ -27,7 +27,7 @@ import { EPOLLIN } from "../ffi/epoll.ts";
 import { PacketFilters } from "../ffi/netfilter.ts";
 import { NextHopLookup } from "../ffi/next_hop.ts";
 import { PacketSender } from "../ffi/packet_socket.ts";
-import { MmsgReceiver, MmsgSender, udpPortsOf } from "../ffi/raw_socket.ts";
+import { MmsgReceiver, MmsgSender, type UdpPorts, udpPortsOf } from "../ffi/raw_socket.ts";
 import { RtnetlinkMonitor } from "../ffi/rtnetlink_monitor.ts";
 import type { SlabReceiver } from "../ffi/slab_receiver.ts";
 import { UdpReceiver, UdpSender } from "../ffi/udp_socket.ts";
@@ -169,7 +169,7 @@ export class NetnsActor implements Behaviour<Batch> {
     const count = i32[COUNT];
     let any = false;
     for (let i = 0; i < count; i++) {
-      if (i32[UDP_PORTS + i] !== 0 && !stripEncap(batch, i)) {
+      if (i32[UDP_PORTS + i] !== 0 && !stripEncap(batch, i, this.#udpPorts)) {
         i32[REASON + i] = DropReason.InNotEsp;
         continue;
       }
@@ -218,10 +218,13 @@ export class NetnsActor implements Behaviour<Batch> {
     this.#context.watch(receiver.fd, EPOLLIN, receiver.fd);
   }
 
-  #openUdp({ port, fd }: UdpPort): void {
-    this.#udp.push(new UdpSender(fd, port));
-    this.#udpPorts[port] = 1;
-    this.#listen(new UdpReceiver(fd, port));
+  /** Opens a port, or changes what comes to an open one. */
+  #openUdp({ port, fd, types }: UdpPort): void {
+    if (this.#udpPorts[port] === 0) {
+      this.#udp.push(new UdpSender(fd, port));
+      this.#listen(new UdpReceiver(fd, port));
+    }
+    this.#udpPorts[port] = types;
   }
 
   /**
@@ -266,8 +269,8 @@ export class NetnsActor implements Behaviour<Batch> {
 }
 
 /** Notes how packet `i` in UDP is encapsulated and takes the draft's zeros off. False when it is no ESP. */
-function stripEncap({ i32, view }: Batch, i: number): boolean {
-  const type = xfrm4UdpEncapRcv(view, i32[OFFSET + i], i32[LENGTH + i]);
+function stripEncap({ i32, view }: Batch, i: number, ports: UdpPorts): boolean {
+  const type = xfrm4UdpEncapRcv(view, i32[OFFSET + i], i32[LENGTH + i], ports[i32[UDP_PORTS + i] & 0xffff]);
   i32[ENCAP + i] = type;
   if (type === ENCAP_ESPINUDP_NONIKE) {
     i32[OFFSET + i] += NONIKE_BYTES;

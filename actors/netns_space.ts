@@ -15,6 +15,7 @@ import type { MemoryAddress } from "../ffi/shared_memory.ts";
 import { openUdpSocket } from "../ffi/udp_socket.ts";
 import { parseIpAddress } from "./control/ip_address.ts";
 import { fail, ok, type Result } from "./control/kernel_error.ts";
+import { ENCAP_TYPE } from "./control/xfrm_state_request.ts";
 import { XfrmUser } from "./control/xfrm_user.ts";
 import { cellsAt } from "./counters.ts";
 import type { NetnsKeeper } from "./store/netns_keeper.ts";
@@ -210,15 +211,20 @@ export class NetnsSpace {
     const end = this.#isLocal(dst) ? "dport" : "sport";
     const port = encap[end];
     // Port 0 is anybody's: such an SA has no place to be found at.
-    if (port === 0 || this.#udp.some((udp) => udp.port === port)) return ok(undefined);
+    if (port === 0) return ok(undefined);
+    const type = ENCAP_TYPE[encap.type];
+    const at = this.#udp.findIndex((udp) => udp.port === port);
+    const open = this.#udp[at];
+    if (open !== undefined && (open.types & type) !== 0) return ok(undefined);
     let fd: number;
     try {
-      fd = withNetns(this.#fds.netns, () => openUdpSocket(port));
+      fd = open?.fd ?? withNetns(this.#fds.netns, () => openUdpSocket(port));
     } catch (error) {
       return fail("EADDRINUSE", (error as Error).message, `encap.${end}`);
     }
-    const udp = { port, fd };
-    this.#udp.push(udp);
+    const udp = { port, fd, types: (open?.types ?? 0) | type };
+    if (open !== undefined) this.#udp[at] = udp;
+    else this.#udp.push(udp);
     this.actors.tellNetns({ op: "udp-open", port: udp });
     await this.actors.settled();
     return ok(undefined);

@@ -189,7 +189,7 @@ export class MmsgSender extends SlabSender {
   }
 }
 
-/** By number: 1 for a port that a UdpSender has. */
+/** By number: not 0 for a port that a UdpSender has. */
 export type UdpPorts = Uint8Array;
 
 const PORTS = 65_536;

@@ -8,6 +8,7 @@ import * as udp from "../wire/udp.ts";
 import { IPPROTO_ESP, XfrmModeNumber } from "./xfrm_record.ts";
 
 /** UDP encapsulation types (include/uapi/linux/udp.h). */
+/** UDP_ENCAP_* of <linux/udp.h>; they are bits, too. */
 export const ENCAP_NONE = 0;
 export const ENCAP_ESPINUDP_NONIKE = 1;
 export const ENCAP_ESPINUDP = 2;

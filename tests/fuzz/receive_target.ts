@@ -28,6 +28,7 @@ import {
 } from "../../datapath/batch.ts";
 import { DROP_MIB, DROP_ROWS, DropReason } from "../../datapath/drop_reason.ts";
 import { xfrm4UdpEncapRcv } from "../../datapath/xfrm/xfrm4_udp_encap_rcv.ts";
+import { ENCAP_ESPINUDP } from "../../datapath/xfrm/xfrm_mtu.ts";
 import {
   anySelector,
   fakeBackend,
@@ -215,7 +216,9 @@ class Way {
       i32[IKEY + i] = KEY;
       // As if it had come in UDP: what is no ESP does not get as far as the SA table.
       if (random.once(16)) i32[UDP_PORTS + i] = random.u32() | 1;
-      if (i32[UDP_PORTS + i] !== 0 && !xfrm4UdpEncapRcv(batch.view, i32[OFFSET + i]!, i32[LENGTH + i]!)) {
+      const isEsp = () =>
+        xfrm4UdpEncapRcv(batch.view, i32[OFFSET + i]!, i32[LENGTH + i]!, ENCAP_ESPINUDP) !== 0;
+      if (i32[UDP_PORTS + i] !== 0 && !isEsp()) {
         i32[REASON + i] = DropReason.InNotEsp;
       }
     }
