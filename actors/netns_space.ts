@@ -17,9 +17,10 @@ import { parseIpAddress } from "./control/ip_address.ts";
 import { fail, ok, type Result } from "./control/kernel_error.ts";
 import { ENCAP_TYPE } from "./control/xfrm_state_request.ts";
 import { XfrmUser } from "./control/xfrm_user.ts";
+import { WeaknessLog } from "./control/xfrm_weak.ts";
 import { cellsAt } from "./counters.ts";
 import type { NetnsKeeper } from "./store/netns_keeper.ts";
-import type { GatewayEvent, XfrmStateRequest } from "./gateway.ts";
+import type { GatewayEvent, XfrmStateInfo, XfrmStateRequest } from "./gateway.ts";
 import { type ActorInit, type GatewayLetter, parmOf, type UdpPort } from "./messages.ts";
 import { closeNetnsFds, type NetnsFds } from "./netns_fds.ts";
 import { restoreSpace } from "./restore_space.ts";
@@ -63,6 +64,7 @@ export class NetnsSpace {
   readonly #deps: SpaceDeps;
   readonly #fds: NetnsFds;
   readonly #rtnl: Rtnetlink;
+  readonly #weaknesses = new WeaknessLog((line) => this.#log(line));
   readonly #udp: UdpPort[] = [];
   readonly #sysctls: Sysctls;
 
@@ -199,6 +201,18 @@ export class NetnsSpace {
     const result = change(this.xfrm);
     this.keeper.commit();
     await this.actors.settled();
+    return result;
+  }
+
+  /** Adds or updates an SA, with its UDP port. */
+  async stateChange(
+    request: XfrmStateRequest,
+    change: (xfrm: XfrmUser) => Result<XfrmStateInfo>,
+  ): Promise<Result<XfrmStateInfo>> {
+    const port = await this.openUdpPort(request);
+    if (!port.ok) return port;
+    const result = await this.xfrmChange(change);
+    if (result.ok) this.#weaknesses.note(request);
     return result;
   }
 

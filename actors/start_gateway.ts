@@ -255,17 +255,11 @@ export class UserSpaceGateway implements Gateway {
   }
 
   newState(ns: NetnsRef, request: XfrmStateRequest): Promise<Result<XfrmStateInfo>> {
-    return this.#spaces.change(ns, async (space) => {
-      const port = await space.openUdpPort(request);
-      return port.ok ? await space.xfrmChange((xfrm) => xfrm.newState(request)) : port;
-    });
+    return this.#spaces.change(ns, (space) => space.stateChange(request, (xfrm) => xfrm.newState(request)));
   }
 
   updState(ns: NetnsRef, request: XfrmStateRequest) {
-    return this.#spaces.change(ns, async (space) => {
-      const port = await space.openUdpPort(request);
-      return port.ok ? await space.xfrmChange((xfrm) => xfrm.updState(request)) : port;
-    });
+    return this.#spaces.change(ns, (space) => space.stateChange(request, (xfrm) => xfrm.updState(request)));
   }
 
   delState(ns: NetnsRef, id: XfrmStateId) {

@@ -2,7 +2,7 @@
  * ESP transforms in JavaScript alone, by @noble/ciphers and @noble/hashes: for a host without a crypto library, and as
  * a second opinion in tests. It allocates for each packet and is some 100 times slower than libcrypto.
  *
- * Not handled, because noble has none: rfc4309(ccm(aes)), cbc(camellia), cbc(des3_ede).
+ * Not handled, because noble has none: rfc4309(ccm(aes)), cbc(camellia), cbc(des), cbc(des3_ede), cbc(cast5), cbc(blowfish).
  */
 import { cbc, cmac, ctr, ecb, gcm } from "@noble/ciphers/aes.js";
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";

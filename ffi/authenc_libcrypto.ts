@@ -7,7 +7,7 @@ import type { Batch } from "../datapath/batch.ts";
 import { type AuthencPlan, type Refusal, refuseUnknown } from "./esp_algorithms.ts";
 import { type IvSecret, makeIvSecret, writeSeqIv, writeUniqueBlock } from "./esp_iv.ts";
 import * as scratch from "./esp_scratch.ts";
-import type { Libcrypto } from "./libcrypto.ts";
+import { legacyContext, type Libcrypto } from "./libcrypto.ts";
 import { makeMac, type PacketMac } from "./mac_libcrypto.ts";
 import { pointerAt } from "./slab_pointers.ts";
 
@@ -85,6 +85,10 @@ class AuthencTransform implements EspTransform {
   }
 }
 
+/** The ciphers of OpenSSL's legacy provider. */
+const LEGACY: readonly string[] = ["CAST5-CBC", "BF-CBC"];
+const LONGEST_KEY = 56;
+
 /** Name of the cipher in OpenSSL's own terms. */
 function evpName(plan: AuthencPlan): string {
   const bits = plan.cipherKey.length * 8;
@@ -93,8 +97,13 @@ function evpName(plan: AuthencPlan): string {
       return `AES-${bits}-CBC`;
     case "cbc(camellia)":
       return `CAMELLIA-${bits}-CBC`;
+    case "cbc(des)":
     case "cbc(des3_ede)":
       return "DES-EDE3-CBC";
+    case "cbc(cast5)":
+      return "CAST5-CBC";
+    case "cbc(blowfish)":
+      return "BF-CBC";
     case "rfc3686(ctr(aes))":
       return `AES-${bits}-CTR`;
     case "ecb(cipher_null)":
@@ -105,17 +114,14 @@ function evpName(plan: AuthencPlan): string {
 /** The cipher with its key schedule made; null when the library lacks it. */
 function makeCipher(lib: Libcrypto, plan: AuthencPlan, direction: "in" | "out"): PacketCipher | null {
   if (plan.cipher.name === "ecb(cipher_null)") return NULL_CIPHER;
-  const cipher = lib.EVP_CIPHER_fetch(null, new TextEncoder().encode(`${evpName(plan)}\0`), null);
+  const name = evpName(plan);
+  const from = LEGACY.includes(name) ? legacyContext(lib) : null;
+  const cipher = lib.EVP_CIPHER_fetch(from, new TextEncoder().encode(`${name}\0`), null);
   if (cipher === null) return null;
   const ctx = lib.EVP_CIPHER_CTX_new();
-  const init = direction === "out" ? lib.EVP_EncryptInit_ex : lib.EVP_DecryptInit_ex;
-  const key = new Uint8Array(new ArrayBuffer(32));
-  key.set(plan.cipherKey);
-  const ok = init(ctx, cipher, null, Deno.UnsafePointer.of(key), scratch.zeroPointer);
-  key.fill(0);
+  const ok = initCipher(lib, ctx, cipher, plan, direction);
   lib.EVP_CIPHER_free(cipher);
-  // ESP pads by itself (RFC 4303 §2.4).
-  if (ok !== 1 || lib.EVP_CIPHER_CTX_set_padding(ctx, 0) !== 1) {
+  if (!ok) {
     lib.EVP_CIPHER_CTX_free(ctx);
     return null;
   }
@@ -123,6 +129,27 @@ function makeCipher(lib: Libcrypto, plan: AuthencPlan, direction: "in" | "out"):
   return plan.cipher.name === "rfc3686(ctr(aes))"
     ? new CtrCipher(lib, ctx, scratch.saltWord(plan.salt), secret)
     : new CbcCipher(lib, ctx, plan.cipher.ivLength, secret);
+}
+
+/** Sets cipher, key and direction; no padding, for ESP pads by itself (RFC 4303 §2.4). */
+function initCipher(
+  lib: Libcrypto,
+  ctx: Deno.PointerValue,
+  cipher: Deno.PointerValue,
+  { cipher: { name }, cipherKey }: AuthencPlan,
+  direction: "in" | "out",
+): boolean {
+  const init = direction === "out" ? lib.EVP_EncryptInit_ex : lib.EVP_DecryptInit_ex;
+  if (init(ctx, cipher, null, null, null) !== 1) return false;
+  // DES is triple DES with its key three times.
+  const times = name === "cbc(des)" ? 3 : 1;
+  const length = times * cipherKey.length;
+  if (lib.EVP_CIPHER_CTX_set_key_length(ctx, length) !== 1) return false;
+  const key = new Uint8Array(new ArrayBuffer(LONGEST_KEY));
+  for (let i = 0; i < times; i++) key.set(cipherKey, i * cipherKey.length);
+  const ok = init(ctx, null, null, Deno.UnsafePointer.of(key), scratch.zeroPointer);
+  key.fill(0);
+  return ok === 1 && lib.EVP_CIPHER_CTX_set_padding(ctx, 0) === 1;
 }
 
 /** ecb(cipher_null), RFC 2410. */

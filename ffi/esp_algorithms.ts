@@ -1,8 +1,8 @@
 /**
  * Algorithms of ESP and AH as the crypto layer sees them: key lengths, IV, block, ICV; and the check of one SA's keys.
  *
- * Not handled, with the reason: cbc(des), cbc(cast5), cbc(blowfish), cbc(serpent), cbc(twofish): too weak, or in no
- * library that the gateway uses. An ICV beyond 256 bits: a batch has room for 32 bytes.
+ * Not handled, with the reason: cbc(serpent), cbc(twofish): in no library that the gateway uses. An ICV of ESP beyond
+ * 256 bits: a batch has room for 32 bytes.
  */
 import type { AuthSpec } from "../datapath/ah/auth.ts";
 import type { CryptoRefusal, EspTransformSpec } from "../datapath/esp/aead.ts";
@@ -25,7 +25,10 @@ export interface CipherAlgorithm {
     | "ecb(cipher_null)"
     | "cbc(aes)"
     | "cbc(camellia)"
+    | "cbc(des)"
     | "cbc(des3_ede)"
+    | "cbc(cast5)"
+    | "cbc(blowfish)"
     | "rfc3686(ctr(aes))";
   readonly alias: string | null;
   readonly keyBytes: readonly number[];
@@ -55,6 +58,8 @@ export interface AuthAlgorithm {
 }
 
 const AES = [16, 24, 32];
+/** Every length from one to another. */
+const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
 const AEADS: readonly AeadAlgorithm[] = [
   { name: "rfc4106(gcm(aes))", keyBytes: AES, saltBytes: 4, icvBits: [64, 96, 128] },
@@ -67,6 +72,16 @@ const CIPHERS: readonly CipherAlgorithm[] = [
   { name: "ecb(cipher_null)", alias: "cipher_null", keyBytes: [0], saltBytes: 0, ivLength: 0, blockSize: 4 },
   { name: "cbc(aes)", alias: "aes", keyBytes: AES, saltBytes: 0, ivLength: 16, blockSize: 16 },
   { name: "cbc(camellia)", alias: "camellia", keyBytes: AES, saltBytes: 0, ivLength: 16, blockSize: 16 },
+  { name: "cbc(des)", alias: "des", keyBytes: [8], saltBytes: 0, ivLength: 8, blockSize: 8 },
+  { name: "cbc(cast5)", alias: "cast5", keyBytes: range(5, 16), saltBytes: 0, ivLength: 8, blockSize: 8 },
+  {
+    name: "cbc(blowfish)",
+    alias: "blowfish",
+    keyBytes: range(4, 56),
+    saltBytes: 0,
+    ivLength: 8,
+    blockSize: 8,
+  },
   { name: "cbc(des3_ede)", alias: "des3_ede", keyBytes: [24], saltBytes: 0, ivLength: 8, blockSize: 8 },
   { name: "rfc3686(ctr(aes))", alias: null, keyBytes: AES, saltBytes: 4, ivLength: 8, blockSize: 4 },
 ];
@@ -215,7 +230,8 @@ function findAuth({ name, key, truncBits }: AuthSpec["auth"]): AuthPlan | Refusa
 }
 
 function keyLengthState(bytes: number, cipherBytes: readonly number[], saltBytes: number): string {
-  const known = cipherBytes.map((n) => (n + saltBytes) * 8).join(", ");
+  const bits = cipherBytes.map((n) => (n + saltBytes) * 8);
+  const known = bits.length > 4 ? `${bits[0]} to ${bits.at(-1)}` : bits.join(", ");
   return `key of ${bytes * 8} bits, known are ${known}`;
 }
 

@@ -28,6 +28,9 @@ const symbols = {
   EVP_CIPHER_CTX_new: { parameters: [], result: "pointer" },
   EVP_CIPHER_CTX_free: { parameters: ["pointer"], result: "void" },
   EVP_CIPHER_CTX_set_padding: { parameters: ["pointer", "i32"], result: "i32" },
+  EVP_CIPHER_CTX_set_key_length: { parameters: ["pointer", "i32"], result: "i32" },
+  OSSL_LIB_CTX_new: { parameters: [], result: "pointer" },
+  OSSL_PROVIDER_load: { parameters: ["pointer", "buffer"], result: "pointer" },
   EVP_get_digestbyname: { parameters: ["buffer"], result: "pointer" },
   HMAC_CTX_new: { parameters: [], result: "pointer" },
   HMAC_CTX_free: { parameters: ["pointer"], result: "void" },
@@ -56,4 +59,19 @@ export function loadLibcrypto(): Libcrypto | null {
     }
   }
   return loaded;
+}
+
+let legacy: Deno.PointerValue | undefined;
+
+/**
+ * The library context that the old ciphers are fetched from, made once for each thread: a provider that is loaded into
+ * the default one would turn off what that has by itself. The cipher is not found in it where the provider is not
+ * installed.
+ */
+export function legacyContext(lib: Libcrypto): Deno.PointerValue {
+  if (legacy === undefined) {
+    legacy = lib.OSSL_LIB_CTX_new();
+    lib.OSSL_PROVIDER_load(legacy, new TextEncoder().encode("legacy\0"));
+  }
+  return legacy;
 }

@@ -12,7 +12,10 @@ import { CELL_OSEQ, WORD_GRANTED, WORD_LEASES, type XfrmCells } from "./xfrm_cel
 export const LEASE_PACKETS = 65536;
 
 const TWO_32 = 0x1_0000_0000;
-/** Last number of an SA without ESN. Wrapping (oseq-may-wrap) would repeat a nonce, so nothing follows it. */
+/**
+ * Last number of an SA without ESN. To wrap would repeat a nonce, so nothing follows it. oseq-may-wrap, which Linux
+ * offers for it, is accepted and listed, and has no effect but a line in the log.
+ */
 const LAST_SEQ = TWO_32 - 1;
 /** Last number of an SA with ESN: half of what a 32-bit count of leases reaches, four years of a million a second. */
 const LAST_ESN = 2 ** 47;
