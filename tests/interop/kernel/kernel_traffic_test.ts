@@ -10,10 +10,10 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { ALGORITHMS } from "../../doubles/algorithms.ts";
 import { Daemon } from "../../doubles/daemon.ts";
-import { type Ran, Topology } from "../../doubles/topology.ts";
+import { Topology } from "../../doubles/topology.ts";
 import { encapWords, policyWords } from "../../doubles/tunnel.ts";
-import { gatewayIp } from "./gateway_client.ts";
 import { Guest } from "./guest.ts";
+import { countersAgree, type End, gatewayEnd, linuxEnd, ping } from "./peers.ts";
 
 const GATEWAY = "192.0.2.1", GUEST = "192.0.2.2";
 const KEY = 7;
@@ -24,21 +24,6 @@ const ESPINUDP_PORT = 4500, NONIKE_PORT = 4600;
 const UDP_ENCAP_ESPINUDP_NON_IKE = 1, UDP_ENCAP_ESPINUDP = 2;
 /** TCP port of the guest's echo server, and bytes that go there and back. */
 const ECHO_PORT = 7, ECHO_BYTES = 1 << 18;
-
-/** Of the counters, until two are alike. */
-const MOST_READINGS = 50;
-
-/** One end, as far as the two are alike. */
-interface End {
-  readonly name: string;
-  /** Inner addresses. */
-  readonly v4: string;
-  readonly v6: string;
-  /** Runs commands of `ip`; returns what they print. */
-  ip(...commands: readonly string[]): Promise<string>;
-  /** Runs a program beside the tunnel. */
-  run(words: readonly string[]): Promise<Ran>;
-}
 
 /** Algorithms that only the kernel can judge, beside those of the other judges. */
 const AES = "0x101112131415161718191a1b1c1d1e1f";
@@ -95,28 +80,8 @@ Deno.test("the gateway and Linux's ip_vti are each other's peers", async (t) => 
   using guest = await Guest.start(topology, { netns, device: "eth0" });
   await topology.addresses({ netns, ifname: "eth0", addresses: [`${GATEWAY}/24`] });
   const daemon = await Daemon.start(topology, { placement: "isolated" });
-  const here: End = {
-    name: "the gateway",
-    v4: "10.9.0.1",
-    v6: "2001:db8:9::1",
-    ip: async (...commands) => {
-      let printed = "";
-      for (const text of commands) printed += await gatewayIp(daemon, netns, text);
-      return printed;
-    },
-    run: (words) => topology.exec(netns, words),
-  };
-  const there: End = {
-    name: "Linux",
-    v4: "10.9.0.2",
-    v6: "2001:db8:9::2",
-    ip: (...commands) => {
-      if (commands.length === 1) return guest.ip(commands[0]!);
-      // ip(8) takes many commands at once: starting it is what takes time in the guest.
-      return guest.sh(`ip -batch - <<'END'\n${commands.join("\n")}\nEND`);
-    },
-    run: (words) => guest.run(words),
-  };
+  const here = gatewayEnd(topology, daemon, netns);
+  const there = linuxEnd(guest);
   await setUp(topology, netns, guest, here, there);
   const file = `${await topology.directory()}/bytes`;
   await Deno.writeFile(file, randomBytes(ECHO_BYTES));
@@ -173,9 +138,6 @@ async function rekey([here, there]: readonly [End, End], proto: string, words: s
   }
 }
 
-const ping = (from: End, to: string, size: number, df: "do" | "dont") =>
-  from.run(["ping", "-n", "-c1", "-W3", "-M", df, "-s", `${size}`, to]);
-
 /** Echoes of lengths that pad differently. */
 async function pings(from: End, to: End): Promise<void> {
   for (const address of [to.v4, to.v6]) {
@@ -226,44 +188,4 @@ async function tcp(here: End, there: End, file: string): Promise<void> {
     ]);
     assert.equal(code, 0, `${address}: ${stdout}${stderr}`);
   }
-}
-
-interface Traffic {
-  readonly bytes: number;
-  readonly packets: number;
-}
-
-interface Counters {
-  /** What `ip -s xfrm state` says of each state. */
-  readonly states: readonly string[];
-  readonly rx: Traffic & { readonly errors: number };
-  readonly tx: Traffic;
-}
-
-async function counters(end: End): Promise<Counters> {
-  const states = (await end.ip("-s xfrm state")).split(/^(?=src )/m).map((state) => {
-    const [, bytes, packets] = state.match(/lifetime current:\s+(\d+)\(bytes\), (\d+)\(packets\)/)!;
-    return `${state.match(/spi 0x\w+/)} ${bytes} bytes ${packets} packets ${
-      state.match(/stats:\s+(.*)/)![1]
-    }`;
-  });
-  const [{ stats64 }] = JSON.parse(await end.ip("-s -j link show vti1"));
-  return { states: states.sort(), ...stats64 };
-}
-
-/** Each end's states have carried the same, and what one device has sent the other has received. */
-async function countersAgree(here: End, there: End): Promise<void> {
-  const read = async () => [await counters(here), await counters(there)] as const;
-  let [a, b] = await read();
-  for (let tries = 0;; tries++) {
-    const now = await read();
-    const isQuiet = JSON.stringify(now) === JSON.stringify([a, b]);
-    [a, b] = now;
-    if (isQuiet) break;
-    if (tries === MOST_READINGS) throw new Error("Cannot compare counters: they keep changing");
-  }
-  assert.deepEqual(a.states, b.states);
-  const traffic = ({ bytes, packets }: Traffic) => ({ bytes, packets });
-  assert.deepEqual([traffic(a.tx), traffic(b.tx)], [traffic(b.rx), traffic(a.rx)]);
-  assert.deepEqual([a.rx.errors, b.rx.errors], [0, 0]);
 }
