@@ -26,7 +26,11 @@ export async function daemon(args: readonly string[]): Promise<number> {
         console.error(`${options.wrong}\nSee --help for the words that are known.`);
         return EXIT_USAGE;
       }
-      return await explained(async () => (await import("./run.ts")).run)(options);
+      return await explained(async () => {
+        // First, and without the rest of the program: it may begin again.
+        (await import("./privileges.ts")).reducePrivileges(console.error);
+        return (await import("./run.ts")).run;
+      })(options);
     }
   }
 }

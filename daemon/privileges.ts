@@ -1,5 +1,11 @@
 /** What the daemon keeps of the rights that it was started with. */
-import { type CapName, dropCapabilities, forbidDumps } from "../ffi/harden.ts";
+import {
+  beginAgain,
+  type CapName,
+  dropCapabilities,
+  forbidDumps,
+  hasNoNewPrivileges,
+} from "../ffi/harden.ts";
 import { SyscallError } from "../ffi/errno.ts";
 
 /** What the gateway uses, whoever runs it; the systemd unit gives it these. */
@@ -19,9 +25,18 @@ export const USED: readonly CapName[] = [
 /** What root keeps besides: without it, root could not read its program in somebody's home, as others can. */
 const USED_BY_ROOT: readonly CapName[] = ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH"];
 
-/** To be called before the first worker is made, which inherits from this thread. */
+/**
+ * To be called before the first worker is made, which inherits from this thread. Where root has started the daemon
+ * outside a unit it then begins again, once: Deno's own threads are older than any script and would keep all rights.
+ */
 export function reducePrivileges(log: (line: string) => void): void {
-  for (const give of [forbidDumps, () => dropCapabilities([...USED, ...USED_BY_ROOT])]) {
+  const mayBeginAgain = Deno.uid() === 0 && !hasNoNewPrivileges();
+  const steps = [
+    () => dropCapabilities([...USED, ...USED_BY_ROOT]),
+    () => mayBeginAgain && beginAgain(Deno.execPath()),
+    forbidDumps,
+  ];
+  for (const give of steps) {
     try {
       give();
     } catch (error) {

@@ -7,7 +7,6 @@ import type { ConfigKeeper } from "./apply_config.ts";
 import { auditedForFile } from "./audit.ts";
 import type { DaemonOptions } from "./options.ts";
 import { PidFile } from "./pid_file.ts";
-import { reducePrivileges } from "./privileges.ts";
 import { startFailure, startProblem } from "./start_checks.ts";
 import { stateOptions } from "./state.ts";
 import { ServiceManager } from "./systemd.ts";
@@ -25,7 +24,6 @@ export async function run(options: DaemonOptions, workerModule?: URL): Promise<n
     log(problem);
     return 1;
   }
-  reducePrivileges(log);
   using manager = new ServiceManager();
   const stop = Promise.withResolvers<number>();
   const servers: ApiServer[] = [];

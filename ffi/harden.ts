@@ -1,6 +1,6 @@
 /** What a process gives up for good once it has started: dumps of its memory, and rights that it does not use. */
-import { check } from "./errno.ts";
-import { libc } from "./libc.ts";
+import { check, errno, SyscallError } from "./errno.ts";
+import { cString, libc } from "./libc.ts";
 import { readProcFile } from "./proc_file.ts";
 
 const PR_SET_DUMPABLE = 4;
@@ -40,7 +40,7 @@ export function forbidDumps(): void {
 /**
  * Takes all capabilities but `keep` from the calling thread and from the threads and processes that it makes, and the
  * means to get new ones by execve(2). A thread that is there already keeps what it has: Linux has no call for another
- * thread, and Deno starts those of its own before any script. Throws SyscallError.
+ * thread, and Deno starts those of its own before any script; beginAgain() ends them. Throws SyscallError.
  */
 export function dropCapabilities(keep: readonly CapName[]): void {
   const action = "Drop capabilities";
@@ -55,6 +55,32 @@ export function dropCapabilities(keep: readonly CapName[]): void {
 
 /** Capabilities 0 to 31 that the calling thread may have: to ask for another is EPERM. */
 function permitted(): number {
-  const [, hex = "0"] = /^CapPrm:\s*([0-9a-f]+)/m.exec(readProcFile("/proc/thread-self/status")) ?? [];
-  return Number.parseInt(hex.slice(-8), 16);
+  return Number.parseInt(statusField("CapPrm").slice(-8), 16);
+}
+
+/** Whether execve(2) can give this thread nothing that it lacks (PR_SET_NO_NEW_PRIVS). */
+export function hasNoNewPrivileges(): boolean {
+  return statusField("NoNewPrivs") === "1";
+}
+
+function statusField(name: string): string {
+  const status = readProcFile("/proc/thread-self/status");
+  return new RegExp(`^${name}:\\s*(\\S+)`, "m").exec(status)?.[1] ?? "0";
+}
+
+/** Held here while execve reads them. */
+let argumentWords: Uint8Array<ArrayBuffer>[] = [];
+
+/**
+ * Begins the program again in this process, with the same words, environment and descriptors that are not closed on
+ * exec. Every other thread ends; those of the new beginning have what the calling thread had. Does not return, unless
+ * it throws SyscallError.
+ */
+export function beginAgain(program: string): never {
+  // Each word ends with a NUL.
+  argumentWords = readProcFile("/proc/self/cmdline").split("\0").slice(0, -1).map(cString);
+  const argv = new BigUint64Array(argumentWords.length + 1);
+  argumentWords.forEach((word, i) => argv[i] = Deno.UnsafePointer.value(Deno.UnsafePointer.of(word)));
+  libc.execv(cString(program), new Uint8Array(argv.buffer));
+  throw new SyscallError("Begin again with fewer rights", `execv ${program}`, errno());
 }

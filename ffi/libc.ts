@@ -59,6 +59,8 @@ const symbols = {
   prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" },
   setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   capset: { parameters: ["buffer", "buffer"], result: "i32" },
+  execv: { parameters: ["buffer", "buffer"], result: "i32" },
+  clock_gettime: { parameters: ["i32", "buffer"], result: "i32" },
   unlink: { parameters: ["buffer"], result: "i32" },
   readlink: { parameters: ["buffer", "buffer", "usize"], result: "i32" },
   opendir: { parameters: ["buffer"], result: "pointer" },
