@@ -20,7 +20,7 @@ interface Step {
 }
 
 /** Tests that make namespaces and start the daemon. */
-const WHOLE_PROGRAM = ["tests/netns", "tests/faults", "tests/security"];
+const WHOLE_PROGRAM = ["tests/netns", "tests/faults", "tests/security", "tests/soak"];
 const INTEROP = ["tests/interop"];
 const IMPORT_RULE = "tests/import_rule_test.ts";
 
