@@ -67,6 +67,8 @@ export interface SaTableInit {
   readonly crypto: "ipsec-mb" | "libcrypto" | "noble";
   readonly ipDefaultTtl: number;
   readonly pmtu: PmtuOptions;
+  /** Of the gateway's SteadyClock. */
+  readonly clockOffset: number;
   readonly changes: readonly XfrmChange[];
   readonly mib: MibCells;
 }

@@ -27,6 +27,7 @@ import { restoreSpace } from "./restore_space.ts";
 import { NetnsLinks } from "./netns_links.ts";
 import type { Supervisor } from "./runtime/supervisor.ts";
 import { SpaceActors } from "./space_actors.ts";
+import type { SteadyClock } from "./steady_clock.ts";
 import { readSysctls, type Sysctls } from "./sysctls.ts";
 
 /** Bytes between the counters of the netns actor and those of the SA table. */
@@ -37,6 +38,7 @@ export interface SpaceDeps {
   readonly supervisor: Supervisor;
   readonly backend: CryptoBackend;
   readonly keeper: NetnsKeeper;
+  readonly clock: SteadyClock;
   nextActor(): number;
   event(netns: string, kind: GatewayEvent["kind"], body: unknown): void;
   /** Somebody listens to events. */
@@ -98,7 +100,8 @@ export class NetnsSpace {
       ifindexOf: (ifname) => this.links.devices.ifindexOf(ifname),
       ifnameOf: (ifindex) => this.links.devices.ifnameOf(ifindex),
       checkTransform: (spec, proto) => checkTransform(deps.backend, spec, proto),
-      now: () => Date.now() / 1000,
+      now: () => deps.clock.now(),
+      wallTime: (seconds) => deps.clock.wallTime(seconds),
       event,
       isHeard: deps.isHeard,
     });
@@ -143,6 +146,7 @@ export class NetnsSpace {
         routeFd: this.#fds.routes,
         crypto: this.#deps.backend.name,
         ...this.#sysctls,
+        clockOffset: this.#deps.clock.offset,
         changes: this.xfrm.snapshot(),
         mib: this.#saTableMib,
       };

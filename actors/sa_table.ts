@@ -14,12 +14,14 @@ import type { XfrmChange } from "./control/xfrm_change.ts";
 import { addressNext } from "./delivery.ts";
 import { BatchKind, type GatewayLetter, type SaTableInit, type SaTableLetter } from "./messages.ts";
 import { type ActorId, type Behaviour, type Context, MAIN, type Reply } from "./runtime/behaviour.ts";
+import { SteadyClock } from "./steady_clock.ts";
 
 export class SaTableActor implements Behaviour<Batch> {
   readonly #context: Context<Batch>;
   readonly #netns: ActorId;
   readonly #pmtu: PmtuCache;
   readonly #table: XfrmTable;
+  readonly #clock: SteadyClock;
 
   constructor(context: Context<Batch>, init: SaTableInit) {
     this.#context = context;
@@ -32,7 +34,9 @@ export class SaTableActor implements Behaviour<Batch> {
       mib: init.mib,
       ipDefaultTtl: init.ipDefaultTtl,
     });
+    this.#clock = new SteadyClock(init.clockOffset);
     for (const change of init.changes) this.#apply(change);
+    this.tick();
   }
 
   receive(message: unknown, _from: ActorId, reply: Reply): void {
@@ -118,10 +122,11 @@ export class SaTableActor implements Behaviour<Batch> {
   /** The path of a packet that this table sent is narrower than was known. */
   #fragNeeded({ mark, saddr, daddr, spi, seq, proto, mtu }: FragNeeded): void {
     if (!this.#table.hasSent(mark, daddr, spi, seq, proto)) return;
-    if (this.#pmtu.update(daddr, saddr, mtu, Date.now() / 1000)) this.#table.routesChanged();
+    if (this.#pmtu.update(daddr, saddr, mtu, this.#table.now)) this.#table.routesChanged();
   }
 
   tick(): void {
-    if (this.#pmtu.expire(Date.now() / 1000)) this.#table.routesChanged();
+    this.#table.now = Math.floor(this.#clock.now());
+    if (this.#pmtu.expire(this.#table.now)) this.#table.routesChanged();
   }
 }

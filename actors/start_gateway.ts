@@ -35,6 +35,7 @@ import type { Keepers, StoredNetns } from "./store/netns_keeper.ts";
 import { ProcessKeepers } from "./store/process_keepers.ts";
 import { StateKeepers, type StateOptions } from "./store/state_keepers.ts";
 import { type Placement, type PlacementMode, resolvePlacement } from "./runtime/placement.ts";
+import { SteadyClock } from "./steady_clock.ts";
 import { Supervisor, type WorkerChange, type WorkerFailure } from "./runtime/supervisor.ts";
 
 export interface GatewayOptions {
@@ -71,6 +72,7 @@ export class UserSpaceGateway implements Gateway {
   readonly #supervisor: Supervisor;
   readonly #spaces: NetnsSpaces;
   readonly #keepers: Keepers;
+  readonly #clock: SteadyClock;
   readonly #log: (line: string) => void;
   readonly #events = new EventLog();
   readonly #started = performance.now();
@@ -83,6 +85,7 @@ export class UserSpaceGateway implements Gateway {
     if (this.#backend.warning !== null) options.log(this.#backend.warning);
     this.#placement = resolvePlacement(options.placement, navigator.hardwareConcurrency);
     this.#keepers = options.state ? new StateKeepers(options.state, options.log) : new ProcessKeepers();
+    this.#clock = new SteadyClock(this.#keepers.clockOffset);
     this.#supervisor = new Supervisor({
       module: options.workerModule ?? new URL("./worker_main.ts", import.meta.url),
       placement: this.#placement,
@@ -102,6 +105,7 @@ export class UserSpaceGateway implements Gateway {
       supervisor: this.#supervisor,
       backend: this.#backend,
       keepers: this.#keepers,
+      clock: this.#clock,
       nextActor: () => ++this.#lastActor,
       event: (netns, kind, body) => this.#events.add(netns, kind, body),
       isHeard: () => this.#events.isHeard,
@@ -118,7 +122,7 @@ export class UserSpaceGateway implements Gateway {
   }
 
   #tick(): void {
-    const now = Date.now() / 1000;
+    const now = this.#clock.now();
     for (const space of this.#spaces.values()) space.xfrm.tick(now);
   }
 

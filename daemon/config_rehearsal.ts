@@ -130,6 +130,7 @@ class Stage {
       event: () => {},
       isHeard: () => false,
       now: () => 0,
+      wallTime: (seconds) => seconds,
       ifindexOf: (ifname) => this.#ifindexOf(ifname),
       ifnameOf: (ifindex) => this.#ifnameOf(ifindex),
       checkTransform: (spec, proto) => checkTransform(backend, spec, proto),

@@ -56,6 +56,7 @@ const PACKAGES: Readonly<Record<Part, readonly string[]>> = {
     "python3-scapy",
     "systemd",
     "strace",
+    "libfaketime",
     "openssl",
   ],
   interop: [

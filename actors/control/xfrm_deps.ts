@@ -8,7 +8,13 @@ import type { XfrmChange } from "./xfrm_change.ts";
 import type { Devices } from "./xfrm_selector.ts";
 import type { TransformSpec } from "./xfrm_state_request.ts";
 
-export interface XfrmUserDeps extends Devices {
+/** What a listing needs: names of devices, and moments as the system's clock has them. */
+export interface Listing extends Devices {
+  /** Seconds since 1970 of a moment by now(); 0 stays 0, never. */
+  wallTime(seconds: number): number;
+}
+
+export interface XfrmUserDeps extends Listing {
   readonly keeper: Keeper;
   /** Tells the SA table. Keys in a change are the receiver's own copies. `freed` is to be released once it knows. */
   send(change: XfrmChange, freed?: Slot): void;
@@ -17,7 +23,7 @@ export interface XfrmUserDeps extends Devices {
     spec: TransformSpec,
     proto: number,
   ): null | { readonly errno: Errno; readonly message: string };
-  /** Seconds since 1970. */
+  /** Seconds of a clock that nobody sets. */
   now(): number;
   event(kind: GatewayEvent["kind"], body: unknown): void;
   /** Somebody listens to events, and may answer an acquire. */

@@ -48,7 +48,7 @@ export function limitsInfo(lifetime: LifetimeRecord, times: TimeLimits): XfrmLim
 }
 
 /**
- * Which time limit has passed (xfrm_timer_handler, xfrm_policy_timer). Times in whole seconds since 1970;
+ * Which time limit has passed (xfrm_timer_handler, xfrm_policy_timer). Times in whole seconds of one clock;
  * `useTime` 0 means that the limits of use don't run yet.
  */
 export function passedLimit(

@@ -52,7 +52,7 @@ interface PolicyEntry {
 interface PolicyNumbers {
   readonly index: number;
   readonly order: number;
-  /** Seconds since 1970. */
+  /** By XfrmUserDeps.now(). */
   readonly addTime: number;
 }
 
@@ -140,7 +140,7 @@ export class XfrmPolicyUser {
     return [...this.#policies.values()].filter(isServed).map(({ record }) => ({ op: "policy-add", record }));
   }
 
-  /** Ends what has passed a time limit (xfrm_policy_timer). `now` in whole seconds since 1970. */
+  /** Ends what has passed a time limit (xfrm_policy_timer). `now` in whole seconds. */
   tick(now: number): void {
     for (const entry of [...this.#policies.values()]) {
       // Unlike an SA's, a policy's limits of use run from its adding until it is used.
@@ -287,7 +287,12 @@ export class XfrmPolicyUser {
       tmpl: record.templates.map((t): Required<XfrmTemplateInfo> => templateInfo(t)),
       limits: limitsInfo(entry.lifetime, entry.times),
       // The kernel counts no bytes and packets on a policy.
-      lifetime: { bytes: 0, packets: 0, add_time: entry.addTime, use_time: Math.floor(entry.useTime[0]!) },
+      lifetime: {
+        bytes: 0,
+        packets: 0,
+        add_time: this.#deps.wallTime(entry.addTime),
+        use_time: this.#deps.wallTime(Math.floor(entry.useTime[0]!)),
+      },
     };
   }
 }

@@ -29,9 +29,10 @@ import {
 import { formatIpAddress } from "./ip_address.ts";
 import type { Slot } from "./keeper.ts";
 import type { Sent } from "./xfrm_change.ts";
+import type { Listing } from "./xfrm_deps.ts";
 import { formatKey, KEYS_HIDDEN } from "./xfrm_key.ts";
 import { limitsInfo, type TimeLimits } from "./xfrm_lifetime.ts";
-import { type Devices, selectorInfo } from "./xfrm_selector.ts";
+import { selectorInfo } from "./xfrm_selector.ts";
 import { markInfo } from "./xfrm_state_request.ts";
 
 /** One SA of a namespace. `record` is what the SA table has, but for an acquiring one, which it never sees. */
@@ -62,7 +63,7 @@ const INPUT_REFUSED =
   "the replay window is not known after a loss of power: what arrives may have arrived before";
 
 /** As `ip xfrm state` shows it. With `keys`, the secret keys too. */
-export function stateInfo(entry: StateEntry, keys: boolean, devices: Devices): XfrmStateInfo {
+export function stateInfo(entry: StateEntry, keys: boolean, listing: Listing): XfrmStateInfo {
   const { record, cells, encap, comp } = entry;
   const mark = markInfo(record.mark);
   const outputMark = markInfo(record.outputMark);
@@ -80,7 +81,7 @@ export function stateInfo(entry: StateEntry, keys: boolean, devices: Devices): X
     ...algorithmsInfo(record, keys),
     ...(comp && { comp }),
     ...(encap && { encap }),
-    sel: selectorInfo(record.sel, devices),
+    sel: selectorInfo(record.sel, listing),
     ...(outputMark && { output_mark: outputMark }),
     ...(record.tfcpad && { tfcpad: record.tfcpad }),
     ...(entry.ifId && { if_id: entry.ifId }),
@@ -91,8 +92,8 @@ export function stateInfo(entry: StateEntry, keys: boolean, devices: Devices): X
     lifetime: {
       bytes: cells.f64[CELL_BYTES]!,
       packets: cells.f64[CELL_PACKETS]!,
-      add_time: record.addTime,
-      use_time: Math.floor(cells.f64[CELL_USE_TIME]!),
+      add_time: listing.wallTime(record.addTime),
+      use_time: listing.wallTime(Math.floor(cells.f64[CELL_USE_TIME]!)),
     },
     stats: {
       replay_window: cells.f64[CELL_REPLAY_WINDOW]!,

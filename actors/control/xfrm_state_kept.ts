@@ -12,7 +12,7 @@ import { type StateEntry, stateInfo } from "./xfrm_state_info.ts";
 
 interface StateBody {
   readonly number: number;
-  /** Seconds since 1970. */
+  /** By XfrmUserDeps.now(). */
   readonly addTime: number;
   readonly dying: boolean;
   readonly request: XfrmStateRequest;

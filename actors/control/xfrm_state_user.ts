@@ -183,7 +183,7 @@ export class XfrmStateUser {
     if (entry !== undefined) this.#expire(entry, hard);
   }
 
-  /** Ends what has passed a time limit (xfrm_timer_handler). `now` in whole seconds since 1970. */
+  /** Ends what has passed a time limit (xfrm_timer_handler). `now` in whole seconds. */
   tick(now: number): void {
     for (const entry of this.#sad.all()) {
       const useTime = Math.floor(entry.cells.f64[CELL_USE_TIME]!);

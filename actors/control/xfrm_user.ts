@@ -133,7 +133,7 @@ export class XfrmUser {
     this.#deps.event("acquire", acquire);
   }
 
-  /** Ends what has passed its time. To be called about once a second; `now` in seconds since 1970. */
+  /** Ends what has passed its time. To be called about once a second; `now` by XfrmUserDeps.now(). */
   tick(now: number): void {
     this.#states.tick(Math.floor(now));
     this.#policies.tick(Math.floor(now));

@@ -38,6 +38,8 @@ export interface NetnsKeeper extends Keeper {
 }
 
 export interface Keepers {
+  /** For the gateway's SteadyClock: one for as long as the host runs, so that ages go on over a restart. */
+  readonly clockOffset: number;
   /** Namespaces to be served without being asked. */
   namespaces(): StoredNetns[];
   /** Forgets a namespace that is not served. */

@@ -2,10 +2,12 @@
 import { SyscallError } from "../../ffi/errno.ts";
 import type { Kept, Slot } from "../control/keeper.ts";
 import { fail, ok, type Result } from "../control/kernel_error.ts";
+import { wallOffset } from "../steady_clock.ts";
 import { CellMemory } from "./cell_memory.ts";
 import type { Keepers, NetnsKeeper, StoredNetns, StoredThing } from "./netns_keeper.ts";
 
 export class ProcessKeepers implements Keepers {
+  readonly clockOffset: number = wallOffset();
   readonly #memory = new CellMemory();
 
   namespaces(): StoredNetns[] {

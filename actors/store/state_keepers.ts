@@ -11,6 +11,7 @@
 import { readProcFile } from "../../ffi/proc_file.ts";
 import { viewXfrmCells } from "../../datapath/xfrm/xfrm_cells.ts";
 import type { Slot } from "../control/keeper.ts";
+import { wallOffset } from "../steady_clock.ts";
 import { CellMemory, newIdentity } from "./cell_memory.ts";
 import type { Contents, Database, ObjectRow } from "./database.ts";
 import { Grants, resumeAtBound } from "./grants.ts";
@@ -50,6 +51,7 @@ interface NetnsBody {
 }
 
 export class StateKeepers implements Keepers {
+  readonly clockOffset: number;
   readonly #dir: string;
   readonly #key: Uint8Array | null;
   readonly #log: (line: string) => void;
@@ -80,6 +82,7 @@ export class StateKeepers implements Keepers {
     this.#db = openDatabase(dir);
     try {
       this.#memory = openCells(this.#db, dir, host.memoryDir);
+      this.clockOffset = this.#keptClock();
       try {
         this.#resume();
       } catch (error) {
@@ -125,9 +128,21 @@ export class StateKeepers implements Keepers {
     this.#copies = new Map(contents.cells);
     const mustWrite = !live || clean;
     for (let writes = 0; writes < 2; writes++) {
-      const error = this.#write({ meta: { cells: next, clean: "0", written: newIdentity() } });
+      const error = this.#write({
+        meta: { cells: next, clean: "0", clock: this.#clock(), written: newIdentity() },
+      });
       if (error !== null && mustWrite) throw new Error(`Write state in ${this.#dir}: ${error.message}`);
     }
+  }
+
+  /** The offset that a gateway has begun with since the boot, or the one to begin with. */
+  #keptClock(): number {
+    const [boot, offset] = this.#db.meta("clock")?.split(" ") ?? [];
+    return boot === this.#host.boot ? Number(offset) : wallOffset();
+  }
+
+  #clock(): string {
+    return `${this.#host.boot} ${this.clockOffset}`;
   }
 
   #resumeObject(row: ObjectRow, { grants, cells }: Contents, clean: boolean, former?: Uint8Array): void {

@@ -18,7 +18,7 @@ class Disk {
   #copies = 0;
   dir = `${this.root}/state`;
   memoryDir = `${this.root}/memory`;
-  boot = "boot 1";
+  boot = "boot-1";
 
   constructor() {
     Deno.mkdirSync(this.memoryDir);
@@ -176,6 +176,21 @@ Deno.test("what was removed does not come back, what was changed is as it was ch
   again.forget("a");
   disk.losePower();
   assert.deepEqual(disk.open().namespaces(), []);
+});
+
+Deno.test("the clock goes on over a restart, and begins anew with the host", () => {
+  using disk = new Disk();
+  const real = Date.now;
+  try {
+    const { clockOffset } = disk.open();
+    disk.kill();
+    Date.now = () => real() + 1e9;
+    assert.equal(disk.open().clockOffset, clockOffset);
+    disk.losePower();
+    assert.ok(Math.abs(disk.open().clockOffset - clockOffset - 1e6) < 1);
+  } finally {
+    Date.now = real;
+  }
 });
 
 Deno.test("an inode says nothing after the host was started again", () => {

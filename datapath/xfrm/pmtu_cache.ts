@@ -20,7 +20,7 @@ interface Path {
   readonly oif: number;
   /** The reported MTU was below the least: nothing further is learned. */
   readonly locked: boolean;
-  /** Seconds since 1970. */
+  /** As `now` of update(). */
   readonly expires: number;
 }
 

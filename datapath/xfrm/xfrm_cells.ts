@@ -11,7 +11,7 @@ export const BITMAP_WORDS = 128;
 // Float64 cells.
 export const CELL_BYTES = 0;
 export const CELL_PACKETS = 1;
-/** Seconds since 1970 of the first packet, 0 never. */
+/** When the first packet came (XfrmTable.now), 0 never. */
 export const CELL_USE_TIME = 2;
 /** xfrm_stats: out of window, replayed, ICV failures. */
 export const CELL_REPLAY_WINDOW = 3;

@@ -202,6 +202,7 @@ export function makeTable(backend: CryptoBackend = fakeBackend()): TestTable {
   const routes = new FakeRoutes();
   const compressor = new FakeCompressor();
   const table = new XfrmTable({ backend, compressor, routes, mib: cells, ipDefaultTtl: 64 });
+  table.now = 1_700_000_000;
   const mib = () =>
     Object.fromEntries(XFRM_MIB.map((name, i) => [name, cells[i]]).filter(([, n]) => n !== 0));
   return { table, routes, mib };

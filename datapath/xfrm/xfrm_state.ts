@@ -214,7 +214,7 @@ export class XfrmState implements ReplayState {
   }
 
   /**
-   * xfrm_state_check_expire(): what the packet that is about to be counted meets. `now` is in seconds since 1970.
+   * xfrm_state_check_expire(): what the packet that is about to be counted meets. `now` is XfrmTable.now.
    * A hard limit of N lets exactly N packets pass; the packet that crosses a byte limit passes too.
    */
   checkExpire(now: number): number {

@@ -54,7 +54,7 @@ export class XfrmTable implements OuterSource {
   reason = 0;
   seq = 0;
   id = 0;
-  /** Seconds since 1970, read once a batch. */
+  /** Whole seconds of a clock that nobody sets; its owner moves it on. */
   now = 0;
 
   readonly #backend: CryptoBackend;
@@ -146,13 +146,11 @@ export class XfrmTable implements OuterSource {
 
   /** Encapsulates the batch's packets that have no REASON yet. */
   transmit(batch: Batch): void {
-    this.now = Math.floor(Date.now() / 1000);
     transmit(this, batch);
   }
 
   /** Decapsulates the batch's packets that have no REASON yet. */
   receive(batch: Batch): void {
-    this.now = Math.floor(Date.now() / 1000);
     receive(this, batch);
   }
 

@@ -35,6 +35,7 @@ export class GatewayDouble implements Gateway {
       ifnameOf: (ifindex) => ifindex === 1 ? "lo" : null,
       checkTransform: () => null,
       now: () => 1_700_000_000,
+      wallTime: (seconds) => seconds,
       event: (kind, body) => this.tell(kind, body),
       isHeard: () => false,
     });

@@ -65,6 +65,7 @@ export function setUpXfrm() {
       return refusal;
     },
     now: () => clock.now,
+    wallTime: (seconds) => seconds,
     event: (kind, body) => events.push({ kind, body }),
     isHeard: () => listeners.heard,
   });
