@@ -210,6 +210,32 @@ export interface XfrmPolicyInfo {
   };
 }
 
+export type DefaultPolicy = "accept" | "block";
+/** Shortest prefixes, of both ends, with which Linux keeps policies in its hash; that changes no answer. */
+export interface XfrmThreshold {
+  readonly lbits: number;
+  readonly rbits: number;
+}
+
+/** What the SPD says beside its policies. */
+export interface XfrmSpdInfo {
+  /** Where no policy decides. A gateway forwards nothing itself, and a vti sends nothing without a policy. */
+  readonly default: Readonly<Record<PolicyDir, DefaultPolicy>>;
+  readonly hthresh4: XfrmThreshold;
+  readonly hthresh6: XfrmThreshold;
+}
+
+/** What is absent stays as it is. */
+export interface XfrmSpdChange {
+  readonly default?: {
+    readonly in?: DefaultPolicy;
+    readonly fwd?: DefaultPolicy;
+    readonly out?: DefaultPolicy;
+  };
+  readonly hthresh4?: XfrmThreshold;
+  readonly hthresh6?: XfrmThreshold;
+}
+
 /** Body of an "acquire": an SA is wanted, and a larval one stands for it until it comes or time is up. */
 export interface XfrmAcquireInfo {
   /** The larval SA: protocol, ends, mode, reqid and mark of the template, the flow as selector, seq to answer with. */
@@ -285,6 +311,7 @@ export interface GatewayEvent {
     | "updpolicy"
     | "delpolicy"
     | "flushpolicy"
+    | "setdefault"
     | "expire"
     | "acquire"
     | "mapping"
@@ -329,6 +356,8 @@ export interface Gateway {
   updPolicy(ns: NetnsRef, request: XfrmPolicyRequest): Promise<Result<XfrmPolicyInfo>>;
   delPolicy(ns: NetnsRef, id: XfrmPolicyId): Promise<Result<void>>;
   flushPolicies(ns: NetnsRef, ptype: "main" | "sub"): Promise<Result<number>>;
+  getSpd(ns: NetnsRef): Promise<Result<XfrmSpdInfo>>;
+  setSpd(ns: NetnsRef, change: XfrmSpdChange): Promise<Result<XfrmSpdInfo>>;
 
   /** Counters of /proc/net/xfrm_stat. */
   xfrmStat(ns: NetnsRef): Promise<Result<Record<XfrmMib, number>>>;

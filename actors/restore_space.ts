@@ -32,7 +32,7 @@ export async function restoreSpace(
 }
 
 function restoreXfrm(space: NetnsSpace, things: readonly StoredThing[], log: (line: string) => void): void {
-  for (const kind of ["state", "policy"] as const) {
+  for (const kind of ["spd", "state", "policy"] as const) {
     const ofKind = things.filter((thing) => thing.kind === kind).sort((a, b) => ageOf(a) - ageOf(b));
     for (const { slot, body, secret } of ofKind) {
       const restored = space.xfrm.restore({ kind, slot, body, secret });
@@ -48,7 +48,8 @@ function ageOf({ body }: StoredThing): number {
   return number ?? order ?? 0;
 }
 
-function nameOf(kind: "state" | "policy", body: unknown): string {
+function nameOf(kind: "spd" | "state" | "policy", body: unknown): string {
+  if (kind === "spd") return "the SPD's defaults";
   const { request, index } = body as { request: { dst?: string; spi?: number }; index?: number };
   return kind === "policy" ? `policy ${index}` : `SA to ${request.dst} spi 0x${request.spi?.toString(16)}`;
 }

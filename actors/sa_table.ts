@@ -94,6 +94,9 @@ export class SaTableActor implements Behaviour<Batch> {
       case "policy-del":
         table.delPolicy(change.index, change.dir, change.type);
         break;
+      case "spd":
+        table.setDefault(change.blocksIn);
+        break;
     }
   }
 

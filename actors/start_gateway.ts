@@ -5,6 +5,7 @@ import { type CryptoChoice, selectBackend, type SelectedBackend } from "../ffi/c
 import { createEventfd, ring } from "../ffi/eventfd.ts";
 import { createNetns, deleteNetns, listNetns, netnsInode } from "../ffi/netns.ts";
 import { fail, ok, type Result } from "./control/kernel_error.ts";
+import { INITIAL_SPD } from "./control/xfrm_spd.ts";
 import { noSuchLink } from "./control/vti_link_ops.ts";
 import { EventLog } from "./event_log.ts";
 import type {
@@ -23,6 +24,7 @@ import type {
   TunnelRequest,
   XfrmPolicyId,
   XfrmPolicyRequest,
+  XfrmSpdChange,
   XfrmStateFilter,
   XfrmStateId,
   XfrmStateInfo,
@@ -296,6 +298,14 @@ export class UserSpaceGateway implements Gateway {
 
   delPolicy(ns: NetnsRef, id: XfrmPolicyId) {
     return this.#spaces.change(ns, (space) => space.xfrmChange((xfrm) => xfrm.delPolicy(id)));
+  }
+
+  getSpd(ns: NetnsRef) {
+    return this.#spaces.ask(ns, (space) => space.xfrm.getSpd(), ok(INITIAL_SPD));
+  }
+
+  setSpd(ns: NetnsRef, change: XfrmSpdChange) {
+    return this.#spaces.change(ns, (space) => space.xfrmChange((xfrm) => xfrm.setSpd(change)));
   }
 
   flushPolicies(ns: NetnsRef, ptype: "main" | "sub") {

@@ -11,12 +11,14 @@ import type {
   TunnelInfo,
   WorkerInfo,
   XfrmPolicyInfo,
+  XfrmSpdInfo,
   XfrmStateInfo,
 } from "../actors/gateway.ts";
 import type { Problem } from "./problem.ts";
 import {
   address,
   count,
+  defaultPolicy,
   dir,
   encap,
   extraFlag,
@@ -28,6 +30,7 @@ import {
   ptype,
   selector,
   stateFlag,
+  threshold,
   u16,
   u32,
   u8,
@@ -176,6 +179,12 @@ export const policyInfo = z.strictObject({
   lifetime,
 }) satisfies z.ZodType<XfrmPolicyInfo>;
 
+export const spdInfo = z.strictObject({
+  default: z.strictObject({ in: defaultPolicy, fwd: defaultPolicy, out: defaultPolicy }),
+  hthresh4: threshold,
+  hthresh6: threshold,
+}) satisfies z.ZodType<XfrmSpdInfo>;
+
 export const netnsInfo = z.strictObject({
   name: z.string(),
   inode: count,
@@ -214,6 +223,7 @@ export const eventInfo = z.strictObject({
     "updpolicy",
     "delpolicy",
     "flushpolicy",
+    "setdefault",
     "expire",
     "acquire",
     "mapping",

@@ -8,6 +8,7 @@ import { openApiDocument } from "./openapi.ts";
 import type { Operation } from "./operation.ts";
 import { noQuery } from "./query_schemas.ts";
 import { xfrmPolicyOperations } from "./xfrm_policy_routes.ts";
+import { xfrmSpdOperations } from "./xfrm_spd_routes.ts";
 import { xfrmStateOperations } from "./xfrm_state_routes.ts";
 
 /** `closing` ends the event streams. */
@@ -17,6 +18,7 @@ export function apiOperations(closing: AbortSignal): readonly Operation[] {
     ...linkOperations,
     ...xfrmStateOperations,
     ...xfrmPolicyOperations,
+    ...xfrmSpdOperations,
     eventsOperation(closing),
     metricsOperation,
     ...healthOperations,

@@ -14,6 +14,7 @@ import type {
   XfrmMark,
   XfrmPolicyRequest,
   XfrmSelectorInfo,
+  XfrmSpdChange,
   XfrmStateRequest,
   XfrmTemplateInfo,
 } from "../actors/gateway.ts";
@@ -192,3 +193,17 @@ export const policyRequest = z.strictObject({
   limits: limits.exactOptional(),
   tmpl: z.array(template).max(64).exactOptional(),
 }) satisfies z.ZodType<XfrmPolicyRequest>;
+
+export const defaultPolicy = z.enum(["accept", "block"]);
+/** Bits; the control path knows how many an address has. */
+export const threshold = z.strictObject({ lbits: u8, rbits: u8 });
+
+export const spdChange = z.strictObject({
+  default: z.strictObject({
+    in: defaultPolicy.exactOptional(),
+    fwd: defaultPolicy.exactOptional(),
+    out: defaultPolicy.exactOptional(),
+  }).exactOptional(),
+  hthresh4: threshold.exactOptional(),
+  hthresh6: threshold.exactOptional(),
+}) satisfies z.ZodType<XfrmSpdChange>;

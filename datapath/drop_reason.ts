@@ -59,6 +59,12 @@ const rows = {
   InNotEsp: [null, "", "", "a keepalive or an IKE message on the port for ESP in UDP"],
   InNoTunnel: ["XfrmInNoStates", "", "", "no tunnel that is up has these outer addresses"],
   InBareIpip: ["XfrmInNoStates", "rx", "", "IPIP that no IPComp SA has a companion for"],
+  InOuterNoPols: [
+    "XfrmInNoPols",
+    "",
+    "",
+    "no inbound policy allows the outer packet, and the default is to block",
+  ],
   InOuterPolBlock: ["XfrmInPolBlock", "", "", "a policy blocks the outer packet itself"],
   InOuterTmplMismatch: [
     "XfrmInTmplMismatch",

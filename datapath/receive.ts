@@ -57,5 +57,6 @@ function checkOuter(table: XfrmTable, batch: Batch, i: number): number {
   table.flow.setOuter(i32[OUTER_SRC + i], i32[OUTER_DST + i], proto, ports, 0, LOOPBACK_IFINDEX);
   const reason = xfrmPolicyCheck(table, null);
   if (reason === 0) return 0;
+  if (reason === DropReason.InNoPols) return DropReason.InOuterNoPols;
   return reason === DropReason.InPolBlock ? DropReason.InOuterPolBlock : DropReason.InOuterTmplMismatch;
 }

@@ -18,7 +18,7 @@ export interface Slot {
 /** Room for every kind of thing that has cells. */
 export const SLOT_MEMORY_BYTES = 704;
 
-export type KeptKind = "link" | "state" | "policy";
+export type KeptKind = "link" | "state" | "policy" | "spd";
 
 /** What makes a thing again after a restart. */
 export interface Kept {

@@ -34,4 +34,6 @@ export type XfrmChange =
   | { readonly op: "policy-add"; readonly record: Sent<XfrmPolicyRecord> }
   /** Replaces the policy with the record's index; the place among its priority is that of record.order. */
   | { readonly op: "policy-upd"; readonly record: Sent<XfrmPolicyRecord> }
-  | { readonly op: "policy-del"; readonly index: number; readonly dir: number; readonly type: number };
+  | { readonly op: "policy-del"; readonly index: number; readonly dir: number; readonly type: number }
+  /** What becomes of packets that arrive and meet no policy. */
+  | { readonly op: "spd"; readonly blocksIn: boolean };

@@ -8,6 +8,8 @@ import type {
   XfrmPolicyId,
   XfrmPolicyInfo,
   XfrmPolicyRequest,
+  XfrmSpdChange,
+  XfrmSpdInfo,
   XfrmStateFilter,
   XfrmStateId,
   XfrmStateInfo,
@@ -18,12 +20,13 @@ import { ok, type Result } from "./kernel_error.ts";
 import type { XfrmChange } from "./xfrm_change.ts";
 import type { XfrmUserDeps } from "./xfrm_deps.ts";
 import type { KeptState } from "./xfrm_state_kept.ts";
+import { XfrmSpd } from "./xfrm_spd.ts";
 import { XfrmPolicyUser } from "./xfrm_policy_user.ts";
 import { XfrmStateUser } from "./xfrm_state_user.ts";
 
 /** A row of the store, with the memory that its cells are in. */
 export interface RestoredThing extends KeptState {
-  readonly kind: "state" | "policy";
+  readonly kind: "state" | "policy" | "spd";
 }
 
 export type { XfrmChange } from "./xfrm_change.ts";
@@ -33,11 +36,13 @@ export class XfrmUser {
   readonly #deps: XfrmUserDeps;
   readonly #states: XfrmStateUser;
   readonly #policies: XfrmPolicyUser;
+  readonly #spd: XfrmSpd;
 
   constructor(deps: XfrmUserDeps) {
     this.#deps = deps;
     this.#states = new XfrmStateUser(deps);
     this.#policies = new XfrmPolicyUser(deps);
+    this.#spd = new XfrmSpd(deps);
   }
 
   get stateCount(): number {
@@ -104,14 +109,22 @@ export class XfrmUser {
     return ok(this.#policies.flushPolicies(ptype));
   }
 
+  getSpd(): Result<XfrmSpdInfo> {
+    return ok(this.#spd.info);
+  }
+
+  setSpd(change: XfrmSpdChange): Result<XfrmSpdInfo> {
+    return this.#spd.set(change);
+  }
+
   /** Takes up again what the store has, oldest first, before any actor is made. Fails as adding it would. */
   restore(thing: RestoredThing): Result<void> {
-    return thing.kind === "state" ? this.#states.restore(thing) : this.#policies.restore(thing);
+    return { state: this.#states, policy: this.#policies, spd: this.#spd }[thing.kind].restore(thing);
   }
 
   /** Everything that a new SA-table actor must be told, in order. */
   snapshot(): XfrmChange[] {
-    return [...this.#states.snapshot(), ...this.#policies.snapshot()];
+    return [...this.#spd.snapshot(), ...this.#states.snapshot(), ...this.#policies.snapshot()];
   }
 
   /** The SA table reports that an SA has met a soft or hard limit of bytes or packets. */

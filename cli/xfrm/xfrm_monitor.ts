@@ -8,11 +8,13 @@ import type {
   XfrmAcquireInfo,
   XfrmMappingInfo,
   XfrmPolicyInfo,
+  XfrmSpdInfo,
   XfrmStateInfo,
 } from "../../api/schemas.ts";
 import { matches } from "../words.ts";
 import { policyLines, printExpiredPolicy, printPolicy } from "./xfrm_policy_print.ts";
 import { hex8, joinLines, printSelector } from "./xfrm_print.ts";
+import { printDefaults } from "./xfrm_spd.ts";
 import { printExpiredState, printState } from "./xfrm_state_print.ts";
 
 const MONITOR_USAGE = `Usage: ip xfrm monitor [ nokeys ] [ all | OBJECTS | help ]
@@ -70,7 +72,7 @@ function parseGroup(word: string): Group {
 function groupOf(kind: GatewayEvent["kind"]): Group | null {
   if (kind === "expire" || kind === "acquire" || kind === "mapping") return kind;
   if (kind.endsWith("sa")) return "SA";
-  return kind.endsWith("policy") ? "policy" : null;
+  return kind.endsWith("policy") || kind === "setdefault" ? "policy" : null;
 }
 
 function printEvent({ kind, body }: GatewayEvent, options: Options): string {
@@ -87,6 +89,8 @@ function printEvent({ kind, body }: GatewayEvent, options: Options): string {
       return joinLines([`Flushed state proto ${(body as { proto: string | null }).proto ?? 0}`], options);
     case "flushpolicy":
       return joinLines([`Flushed policy ptype ${(body as { ptype: string }).ptype} `], options);
+    case "setdefault":
+      return printDefaults(body as XfrmSpdInfo["default"]);
     case "expire":
       return `Expired ${printExpired(body as Expiry, options)}`;
     case "acquire":

@@ -2,11 +2,11 @@
 import { rtnetlinkAnswers } from "../answer.ts";
 import type { Command } from "../main.ts";
 import { duplicateArgument, EXIT_USAGE, invalidArgument, Quit, unknownCommand } from "../quit.ts";
-import type { PolicyDir, XfrmPolicyId, XfrmPolicyInfo } from "../../api/schemas.ts";
+import type { XfrmPolicyId, XfrmPolicyInfo } from "../../api/schemas.ts";
 import { matches } from "../words.ts";
 import { parsePtype, policyFilterParse, policyIdParse, xfrmPolicyModify } from "./xfrm_policy_parse.ts";
 import { printPolicy } from "./xfrm_policy_print.ts";
-import { joinLines } from "./xfrm_print.ts";
+import { countPolicies, getDefault, setDefault, setSpd } from "./xfrm_spd.ts";
 import { POLICY_USAGE } from "./xfrm_usage.ts";
 
 export async function doXfrmPolicy(command: Command): Promise<number> {
@@ -23,6 +23,9 @@ export async function doXfrmPolicy(command: Command): Promise<number> {
   if (matches(word, "get")) return await getPolicy(command);
   if (matches(word, "flush")) return await flushPolicies(command);
   if (matches(word, "count")) return await countPolicies(command);
+  if (matches(word, "set")) return await setSpd(command);
+  if (matches(word, "setdefault")) return await setDefault(command);
+  if (matches(word, "getdefault")) return await getDefault(command);
   if (matches(word, "help")) throw new Quit(EXIT_USAGE, POLICY_USAGE);
   throw unknownCommand(word, "ip xfrm policy help");
 }
@@ -83,21 +86,6 @@ async function flushPolicies({ words, api, netns }: Command): Promise<number> {
     ptype = parsePtype(words.take());
   }
   await api.demand("DELETE", `${netns}/xfrm/policies`, { flush: true, ptype });
-  return 0;
-}
-
-async function countPolicies(command: Command): Promise<number> {
-  const policies = await allPolicies(command);
-  const count = (dir: PolicyDir) => policies.filter((policy) => policy.dir === dir).length;
-  const { options, print } = command;
-  // Sockets have no policies here, and the table is a list: the kernel's figures for an empty host.
-  const sockets = options.stats > 0 ? " (Sock: IN 0 OUT 0 FWD 0)" : "";
-  const lines = [`\t SPD IN  ${count("in")} OUT ${count("out")} FWD ${count("fwd")}${sockets}`];
-  if (options.stats > 1) {
-    lines.push("\t SPD buckets: count 7 Max 1048576");
-    lines.push("\t SPD IPv4 thresholds: local 32 remote 32", "\t SPD IPv6 thresholds: local 128 remote 128");
-  }
-  print(joinLines(lines, options));
   return 0;
 }
 

@@ -123,7 +123,14 @@ Deno.test("doXfrmPolicy() lists and removes what the filter means", async () => 
   assert.deepEqual(requests, [["GET", "", undefined], ["DELETE", "?dir=in&index=48&ptype=main", undefined]]);
 });
 
+const SPD = {
+  default: { in: "accept", fwd: "block", out: "accept" },
+  hthresh4: { lbits: 32, rbits: 32 },
+  hthresh6: { lbits: 128, rbits: 128 },
+};
+
 Deno.test("doXfrmPolicy() counts and flushes", async () => {
+  const list = ({ path }: ApiRequest) => ({ status: 200, body: path.endsWith("/spd") ? SPD : POLICIES });
   for (
     const command of ["ip xfrm policy count", "ip -s -s xfrm policy count", "ip -o -s xfrm policy count"]
   ) {
@@ -134,4 +141,32 @@ Deno.test("doXfrmPolicy() counts and flushes", async () => {
   assert.deepEqual((await ask("xfrm policy flush ptype sub")).requests, [
     ["DELETE", "?flush=true&ptype=sub", undefined],
   ]);
+});
+
+Deno.test("doXfrmPolicy() sets and shows what the SPD says beside its policies", async () => {
+  const spd = () => ({ status: 200, body: SPD });
+  const change = async (line: string) => (await ask(`xfrm policy ${line}`, spd)).requests[0]!.slice(0, 3);
+  const path = PATH.replace("policies", "spd");
+  assert.deepEqual(await change("set hthresh4 24 16 hthresh6 0 0x80"), ["PATCH", path, {
+    hthresh4: { lbits: 24, rbits: 16 },
+    hthresh6: { lbits: 0, rbits: 128 },
+  }]);
+  assert.deepEqual(await change("setdefault in block out accept"), ["PATCH", path, {
+    default: { in: "block", out: "accept" },
+  }]);
+  const { stdout } = await ask("xfrm policy getdefault", spd);
+  assert.equal(stdout, "Default policies:\n in:  accept\n fwd: block\n out: accept\n");
+  const wrong: [words: string, stderr: string][] = [
+    ["set hthresh4 33 0", 'argument "33" is wrong: hthresh4 LBITS value is invalid'],
+    ["set hthresh6 0 129", 'argument "129" is wrong: hthresh6 RBITS value is invalid'],
+    ["set hthresh4 1 1 hthresh4 2 2", 'duplicate "hthresh4": "hthresh4" is the second value.'],
+    ["set foo", 'argument "foo" is wrong: unknown'],
+    ["setdefault in allow", 'argument "allow" is wrong: in policy value is invalid'],
+    ["setdefault all block", 'argument "all" is wrong: unknown direction'],
+    ["setdefault in block in block", 'duplicate "in": "in" is the second value.'],
+  ];
+  for (const [words, reason] of wrong) {
+    const { exitCode, stderr } = await runClient(["xfrm", "policy", ...words.split(" ")], spd);
+    assert.deepEqual([exitCode, stderr], [255, `Error: ${reason}\n`], words);
+  }
 });

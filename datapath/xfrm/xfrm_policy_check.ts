@@ -15,7 +15,9 @@ import type { XfrmTable } from "./xfrm_table.ts";
 
 /** Checks the table's flow; `state` is null for a packet that no SA carried. Returns a DropReason. */
 export function xfrmPolicyCheck(table: XfrmTable, state: XfrmState | null): number {
-  if (state === null && table.policies.count[DIR_IN] === 0) return 0;
+  if (state === null && table.policies.count[DIR_IN] === 0) {
+    return table.blocksIn ? DropReason.InNoPols : 0;
+  }
   const cache = state === null ? table.outerChecks : table.innerChecks;
   let entry = cache.find(table.flow, table.generation);
   if (entry === null || entry.state !== state) {
@@ -37,7 +39,7 @@ function judge(table: XfrmTable, entry: FlowEntry, state: XfrmState | null): num
   }
   const first = entry.policy;
   const second = entry.mainPolicy;
-  if (first === null) return isNontransport(state) ? DropReason.InNoPols : 0;
+  if (first === null) return table.blocksIn || isNontransport(state) ? DropReason.InNoPols : 0;
   if (first.block || second?.block) return DropReason.InPolBlock;
   if (first.templates.length + (second?.templates.length ?? 0) >= MAX_DEPTH) return DropReason.InBufferError;
 

@@ -46,6 +46,8 @@ export class XfrmTable implements OuterSource {
   readonly bundles: FlowCache = new FlowCache();
   readonly outerChecks: FlowCache = new FlowCache();
   readonly innerChecks: FlowCache = new FlowCache();
+  /** What arrives and meets no policy is dropped (policy_default of struct netns_xfrm). */
+  blocksIn = false;
   /** Grows with every change that a cached bundle or verdict depends on. */
   generation = 1;
 
@@ -109,6 +111,11 @@ export class XfrmTable implements OuterSource {
     state.destroy();
     this.generation++;
     return true;
+  }
+
+  setDefault(blocksIn: boolean): void {
+    this.blocksIn = blocksIn;
+    this.generation++;
   }
 
   /** A soft time limit passed: the SA is used only when no other fits. */

@@ -120,6 +120,8 @@ export class GatewayDouble implements Gateway {
   newPolicy: Gateway["newPolicy"] = (ns, request) => this.#in(ns, () => this.xfrm.newPolicy(request));
   updPolicy: Gateway["updPolicy"] = (ns, request) => this.#in(ns, () => this.xfrm.updPolicy(request));
   delPolicy: Gateway["delPolicy"] = (ns, id) => this.#in(ns, () => this.xfrm.delPolicy(id));
+  getSpd = (ns: string) => this.#in(ns, () => this.xfrm.getSpd());
+  setSpd: Gateway["setSpd"] = (ns, change) => this.#in(ns, () => this.xfrm.setSpd(change));
   flushPolicies: Gateway["flushPolicies"] = (ns, ptype) => this.#in(ns, () => this.xfrm.flushPolicies(ptype));
 
   xfrmStat = (ns: string) =>

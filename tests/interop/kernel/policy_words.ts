@@ -106,4 +106,30 @@ export const POLICIES: readonly Section[] = [
       "xfrm policy",
     ],
   },
+  {
+    name: "what the SPD says beside its policies",
+    commands: [
+      "xfrm policy getdefault",
+      "-s -s xfrm policy count",
+      ...each(
+        [
+          "set hthresh4 24 16",
+          "set hthresh6 64 0 hthresh4 0 32",
+          "set hthresh4 33 0",
+          "set hthresh4 24",
+          "set",
+          "setdefault in block",
+          "setdefault fwd block out block in accept",
+          "setdefault in allow",
+          "setdefault",
+          "setdefault foo accept",
+        ],
+        "xfrm policy *",
+        "-s -s xfrm policy count",
+        "xfrm policy getdefault",
+      ),
+      "-j xfrm policy getdefault",
+      "-o xfrm policy getdefault foo",
+    ],
+  },
 ];
