@@ -52,12 +52,8 @@ export class Grants {
     this.#waiting.delete(grant);
   }
 
-  /** Grants more where leases run low: by a bound, and by one write after it. `write` says whether it could. */
-  renew(write: () => boolean): void {
-    for (let writes = 0; writes < 2 && this.#areLow(); writes++) if (!write()) return;
-  }
-
-  #areLow(): boolean {
+  /** Leases run low somewhere: a bound is to be written, or a write is to follow one. */
+  areLow(): boolean {
     for (const { cells } of this.#grants.values()) if (isLow(cells)) return true;
     return false;
   }

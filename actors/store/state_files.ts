@@ -7,9 +7,13 @@ const DIR_MODE = 0o700;
 /** Files here are memory, and a write to them waits for no disk. */
 export const MEMORY_DIR = "/dev/shm";
 
+export function databaseFile(dir: string): string {
+  return `${dir}/state.db`;
+}
+
 /** Throws an Error that says what is wrong with it. */
 export function openDatabase(dir: string): Database {
-  const path = `${dir}/state.db`;
+  const path = databaseFile(dir);
   try {
     Deno.mkdirSync(dir, { recursive: true, mode: DIR_MODE });
     return new Database(path);

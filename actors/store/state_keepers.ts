@@ -18,8 +18,9 @@ import { Grants, resumeAtBound } from "./grants.ts";
 import type { Keepers, NetnsKeeper, StoredNetns, StoredThing } from "./netns_keeper.ts";
 import { proveKey } from "./prove_key.ts";
 import { seal, unseal } from "./seal.ts";
-import { MEMORY_DIR, openCells, openDatabase } from "./state_files.ts";
+import { databaseFile, MEMORY_DIR, openCells, openDatabase } from "./state_files.ts";
 import { StateKeeper } from "./state_keeper.ts";
+import { StateWriter } from "./state_writer.ts";
 
 export interface StateOptions {
   readonly dir: string;
@@ -40,8 +41,6 @@ export interface Host {
 const GRANT_TICK_MS = 200;
 /** Time between two copies of the counters to the disk. */
 const COPY_MS = 60_000;
-/** Time between two lines that say the same. */
-const REPEAT_MS = 60_000;
 
 interface NetnsBody {
   readonly made: boolean;
@@ -55,7 +54,7 @@ export class StateKeepers implements Keepers {
   readonly #dir: string;
   readonly #key: Uint8Array | null;
   readonly #log: (line: string) => void;
-  readonly #db: Database;
+  readonly #writer: StateWriter;
   readonly #host: Host;
   readonly #memory: CellMemory;
   readonly #grants = new Grants();
@@ -64,13 +63,9 @@ export class StateKeepers implements Keepers {
   readonly #namespaces = new Map<string, StoredThing>();
   /** Identities of the objects that the store has, or is to have, with their namespaces. */
   readonly #known = new Map<string, string>();
-  /** What is to be written. */
-  readonly #objects = new Map<string, ObjectRow | null>();
   /** Last copy of the counters on disk. */
   #copies = new Map<string, Uint8Array>();
   readonly #timers: ReturnType<typeof setInterval>[];
-  #saidFailing = false;
-  #saidAt = -Infinity;
   #warnedUnsealed = false;
 
   /** Throws an Error with the remedy when the directory, its contents or the key can't be used. */
@@ -79,18 +74,17 @@ export class StateKeepers implements Keepers {
     this.#key = key;
     this.#log = log;
     this.#host = host;
-    this.#db = openDatabase(dir);
+    const db = openDatabase(dir);
+    this.#writer = new StateWriter(db, dir, this.#grants, log);
+    let memory: CellMemory | undefined;
     try {
-      this.#memory = openCells(this.#db, dir, host.memoryDir);
-      this.clockOffset = this.#keptClock();
-      try {
-        this.#resume();
-      } catch (error) {
-        this.#memory.close();
-        throw error;
-      }
+      this.#memory = memory = openCells(db, dir, host.memoryDir);
+      this.clockOffset = this.#keptClock(db);
+      this.#resume(db);
+      this.#writer.handOver(databaseFile(dir));
     } catch (error) {
-      this.#db.close();
+      memory?.close();
+      this.#writer.close();
       throw error;
     }
     this.#timers = [setInterval(() => this.#tick(), GRANT_TICK_MS), setInterval(() => this.#copy(), COPY_MS)];
@@ -105,15 +99,15 @@ export class StateKeepers implements Keepers {
    * 3. Write which file of cells counts from now on, and that the end was not clean. Twice, so that it is known even
    *    when the disk loses its last write; a stale "clean" would repeat numbers.
    */
-  #resume(): void {
+  #resume(db: Database): void {
     const { boot } = this.#host;
-    if (proveKey(this.#db, this.#key, this.#dir)) this.#warnUnsealed();
-    const contents = this.#db.read();
+    if (proveKey(db, this.#key, this.#dir)) this.#warnUnsealed();
+    const contents = db.read();
     for (const what of contents.damaged) {
       this.#log(`State in ${this.#dir}: row ${what} is damaged and not used`);
     }
-    const id = this.#db.meta("cells") ?? "";
-    const clean = this.#db.meta("clean") === "1";
+    const id = db.meta("cells") ?? "";
+    const clean = db.meta("clean") === "1";
     const live = this.#memory.resume({ id, boot });
     const next = live ? id : newIdentity();
     // Cells of another beginning: the store is a copy of an earlier time, or those cells are. Neither is exact.
@@ -128,7 +122,7 @@ export class StateKeepers implements Keepers {
     this.#copies = new Map(contents.cells);
     const mustWrite = !live || clean;
     for (let writes = 0; writes < 2; writes++) {
-      const error = this.#write({
+      const error = this.#writer.write({
         meta: { cells: next, clean: "0", clock: this.#clock(), written: newIdentity() },
       });
       if (error !== null && mustWrite) throw new Error(`Write state in ${this.#dir}: ${error.message}`);
@@ -136,8 +130,8 @@ export class StateKeepers implements Keepers {
   }
 
   /** The offset that a gateway has begun with since the boot, or the one to begin with. */
-  #keptClock(): number {
-    const [boot, offset] = this.#db.meta("clock")?.split(" ") ?? [];
+  #keptClock(db: Database): number {
+    const [boot, offset] = db.meta("clock")?.split(" ") ?? [];
     return boot === this.#host.boot ? Number(offset) : wallOffset();
   }
 
@@ -152,7 +146,7 @@ export class StateKeepers implements Keepers {
     if (secret === null || bound === undefined) {
       const lacks = secret === null ? "keys that can be opened" : "bound of its sequence numbers";
       this.#log(`State in ${this.#dir}: an SA of ${netns} is without ${lacks} and forgotten: ${row.body}`);
-      this.#objects.set(identity, null);
+      this.#writer.remove(identity);
       return;
     }
     const saved = cells.get(identity);
@@ -240,7 +234,7 @@ export class StateKeepers implements Keepers {
     const sealed = secret.length === 0 ? new Uint8Array() : seal(secret, identity, this.#key);
     secret.fill(0);
     this.#known.set(identity, netns);
-    this.#objects.set(identity, { identity, netns, kind, body: JSON.stringify(body), sealed });
+    this.#writer.put({ identity, netns, kind, body: JSON.stringify(body), sealed });
   }
 
   /** Something new. On disk when this returns null, with a bound when it is an SA; else it is not there at all. */
@@ -249,12 +243,12 @@ export class StateKeepers implements Keepers {
     this.put(netns, thing);
     const grants = new Map<string, number>();
     if (kind === "state") grants.set(identity, this.#grants.add(identity, viewXfrmCells(memory)));
-    const error = this.#write({ grants });
+    const error = this.#writer.write({ grants });
     if (error === null) {
       if (kind === "state") this.#grants.added(identity);
       return null;
     }
-    this.#objects.delete(identity);
+    this.#writer.takeBack(identity);
     this.#known.delete(identity);
     this.#grants.remove(identity);
     return error;
@@ -264,7 +258,7 @@ export class StateKeepers implements Keepers {
     this.#grants.remove(identity);
     this.#copies.delete(identity);
     this.#known.delete(identity);
-    this.#objects.set(identity, null);
+    this.#writer.remove(identity);
   }
 
   /** Something that nobody uses. */
@@ -275,47 +269,13 @@ export class StateKeepers implements Keepers {
 
   /** Writes what is to be written. What can't be now is tried again with the next tick. */
   commit(): void {
-    if (this.#objects.size > 0) this.#write({});
-  }
-
-  /** One transaction with all there is to write. Null, or why not. */
-  #write(
-    more: {
-      grants?: ReadonlyMap<string, number>;
-      meta?: Record<string, string>;
-      cells?: Map<string, Uint8Array>;
-    },
-  ) {
-    const grants = new Map([...this.#grants.wanted(), ...more.grants ?? []]);
-    const changes = { ...more, objects: new Map(this.#objects), grants };
-    try {
-      this.#db.write(changes);
-    } catch (error) {
-      this.#failed(error as Error);
-      return error as Error;
-    }
-    for (const identity of changes.objects.keys()) this.#objects.delete(identity);
-    more.grants?.forEach((_, identity) => grants.delete(identity));
-    this.#grants.written(grants);
-    if (this.#saidFailing) this.#log(`State in ${this.#dir} is written again`);
-    this.#saidFailing = false;
-    return null;
-  }
-
-  #failed(error: Error): void {
-    const now = performance.now();
-    if (now - this.#saidAt < REPEAT_MS) return;
-    this.#saidFailing = true;
-    this.#saidAt = now;
-    this.#log(
-      `Write state in ${this.#dir}: ${error.message}; changes are not kept, and SAs end when their sequence numbers ` +
-        "that are on disk are used up",
-    );
+    if (this.#writer.isWaiting) this.#writer.write({});
   }
 
   #tick(): void {
-    this.#grants.renew(() => this.#write({ meta: { written: newIdentity() } }) === null);
-    this.commit();
+    this.#writer.look();
+    if (!this.#writer.isWaiting && !this.#grants.areLow()) return;
+    this.#writer.writeSoon({ meta: { written: newIdentity() } });
   }
 
   /** Copies of the cells that have changed since the last copy. */
@@ -331,8 +291,9 @@ export class StateKeepers implements Keepers {
 
   #copy(): void {
     const cells = this.#changedCells();
-    if (cells.size === 0 || this.#write({ cells }) !== null) return;
-    cells.forEach((saved, identity) => this.#copies.set(identity, saved));
+    if (cells.size === 0) return;
+    const copied = () => cells.forEach((saved, identity) => this.#copies.set(identity, saved));
+    this.#writer.writeSoon({ cells }, copied);
   }
 
   // ---- the end ---------------------------------------------------------------------------------------------------
@@ -344,10 +305,10 @@ export class StateKeepers implements Keepers {
   close(orderly: boolean): void {
     this.#timers.forEach(clearInterval);
     // A thread that may run on may still change a window; the file of cells then has the last word.
-    if (orderly && this.#write({ cells: this.#changedCells(), meta: { clean: "1" } }) === null) {
+    if (orderly && this.#writer.write({ cells: this.#changedCells(), meta: { clean: "1" } }) === null) {
       this.#memory.remove();
     } else this.commit();
-    this.#db.close();
+    this.#writer.close();
     if (orderly) this.#memory.close();
   }
 }

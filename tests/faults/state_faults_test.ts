@@ -156,6 +156,38 @@ Deno.test("a disk that fails to sync stops no traffic, and is over when it syncs
   await daemon.stop();
 });
 
+Deno.test("a disk that hangs stops neither traffic nor requests, refuses what can't be kept, and is over when it answers", async () => {
+  await using topology = new Topology();
+  const { a, b } = await pair(topology);
+  const strace = await topology.spawn(null, [
+    ...["strace", "-f", "-p", `${a.daemon.process.pid}`, "-o", "/dev/null"],
+    ...["-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:delay_enter=600s"],
+  ]);
+  await strace.printed(/attached/);
+  const add = (spi: number) => a.daemon.tryIp(a.netns, stateWords({ ...SETUP, key: 8 }, a, { ...b, spi }));
+  for (const spi of [0x3000, 0x3001]) {
+    assert.match((await add(spi)).stderr, /No buffer space available/);
+    assert.match(
+      a.daemon.process.output,
+      /Write state in .*: the disk does not answer; changes are not kept/,
+    );
+    const { body } = await a.daemon.http("GET", `/v1/netns/${a.netns}/xfrm/states`);
+    assert.equal((body as unknown[]).length, 2);
+    await ping(topology, a.netns, "10.9.0.2");
+  }
+  await strace.stop("SIGINT");
+  await a.daemon.process.printed(/State in .* is written again/);
+  assert.equal((await add(0x3001)).code, 0);
+  // What the disk wrote late is not there, though it was under way when it was refused.
+  await a.daemon.stop("SIGKILL");
+  const daemon = await Daemon.start(topology, { ...PLACEMENT, runDir: a.daemon.runDir });
+  const { body } = await daemon.http("GET", `/v1/netns/${a.netns}/xfrm/states`);
+  const spis = (body as { spi: number }[]).map(({ spi }) => spi);
+  assert.deepEqual(spis.sort((x, y) => x - y), [a.spi, b.spi, 0x3001]);
+  await ping(topology, a.netns, "10.9.0.2");
+  await daemon.stop();
+});
+
 Deno.test("a read-only directory is a warning, and an error when there is a state in it", async () => {
   await using topology = new Topology();
   const runDir = await topology.directory();
