@@ -8,8 +8,8 @@
  *     DATA           64 slots of 2048 bytes
  *
  * A packet starts in a slot and may run on into the slots behind it (a jumbo packet); `NEXT_SLOT` is the first free
- * one. Packets never share a slot, so an address inside the slab is `slot * SLOT_BYTES + delta` with few different
- * deltas, which lets ffi/ keep its pointer objects instead of making one per packet.
+ * one. Packets don't share a slot, but for those that the kernel delivered as one message: they lie one behind the
+ * other, as they came, and no slot is free then.
  */
 
 /** Packets in one batch. */
@@ -20,7 +20,7 @@ export const SLOT_BYTES = 2048;
 export const HEADROOM = 128;
 /** Bytes kept free behind a packet: padding to a block of 16, pad length, next header, ICV of at most 32 bytes. */
 export const TAILROOM = 64;
-/** Where a received ESP header starts inside its slot: an IPv4 header without options fits before it. */
+/** Where a received ESP header starts, when it has a slot: an IPv4 header without options fits before it. */
 export const ESP_AT = 64;
 
 // Header words. The runtime owns the first four and knows nothing of the others.

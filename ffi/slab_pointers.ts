@@ -1,39 +1,28 @@
 /**
  * Slabs that native code can address, and their pointer objects.
  *
- * Making a pointer object costs 100 ns, so each is made once and kept. Packets start at few different places inside
- * their slots, so a slab needs a handful of pointers per slot. A transferred ArrayBuffer keeps its address but gets
- * new views, so the pointers belong to the slab's number (SLAB_ID) and not to the Batch.
+ * Making a pointer object costs 100 ns, so each is made once and kept. Packets start at few different places: at some
+ * bytes of their slots, or one behind the other in the size that most packets of a path have. A transferred
+ * ArrayBuffer keeps its address but gets new views, so the pointers belong to the slab's number (SLAB_ID) and not to
+ * the Batch.
  */
-import {
-  ADDRESS_HI,
-  ADDRESS_LO,
-  type Batch,
-  BATCH_PACKETS,
-  DATA,
-  SLAB_BYTES,
-  SLAB_ID,
-  SLOT_BYTES,
-} from "../datapath/batch.ts";
+import { ADDRESS_HI, ADDRESS_LO, type Batch, DATA, SLAB_BYTES, SLAB_ID } from "../datapath/batch.ts";
 
-/** Pointers of one slab: index `column * BATCH_PACKETS + slot`, a column being one place inside a slot. */
+/** Pointers of one slab: direct-mapped, each entry with the offset that it is for, 0 none. */
 interface SlabPointers {
   /** Base address of the slab that the pointers were made for. */
   readonly base: bigint;
-  readonly pointers: (Deno.PointerObject | undefined)[];
+  readonly offsets: Int32Array;
+  readonly pointers: (Deno.PointerObject | null)[];
 }
 
 /** Slabs whose pointers a worker keeps; the one kept longest makes room. */
 const MAX_SLABS = 4096;
-/** Places inside a slot that get a column; a place beyond these gets a new pointer each time. */
-const MAX_COLUMNS = 128;
-const SLOT_SHIFT = 11;
-if (1 << SLOT_SHIFT !== SLOT_BYTES) throw new Error("SLOT_SHIFT does not match SLOT_BYTES");
+/** A KiB of a slab, where no more than one long packet starts, has 8 entries. */
+const KIB_SHIFT = 10;
+const ENTRIES = (SLAB_BYTES - DATA) >> KIB_SHIFT << 3;
 
 const slabs = new Map<number, SlabPointers>();
-/** Column of each place inside a slot, -1 none yet. */
-const columns = new Int16Array(SLOT_BYTES).fill(-1);
-let columnCount = 0;
 
 /**
  * Makes a slab: SLAB_BYTES zeroed bytes with SLAB_ID, ADDRESS_LO and ADDRESS_HI written.
@@ -60,21 +49,20 @@ export function prepareSlab(buffer: ArrayBuffer, slabId: number): void {
   i32[SLAB_ID] = slabId;
 }
 
-/** Pointer to byte `offset` (DATA or more) of the batch's slab. Allocates only the first time. */
+/** Pointer to byte `offset` (DATA or more) of the batch's slab. Allocates only the first time, as a rule. */
 export function pointerAt(batch: Batch, offset: number): Deno.PointerObject {
   const native = (batch.native as SlabPointers | null) ?? attach(batch);
-  const at = offset - DATA;
-  const column = columns[at & (SLOT_BYTES - 1)];
-  if (column >= 0) {
-    const pointer = native.pointers[column * BATCH_PACKETS + (at >> SLOT_SHIFT)];
-    if (pointer !== undefined) return pointer;
-  }
-  return create(native, offset);
+  const entry = entryOf(offset);
+  return native.offsets[entry] === offset ? native.pointers[entry]! : create(native, offset);
 }
 
 /** Pointers of slabs kept by this worker, for tests and statistics. */
 export function slabsKept(): number {
   return slabs.size;
+}
+
+function entryOf(offset: number): number {
+  return (offset - DATA >> KIB_SHIFT << 3) | ((offset >> 2 ^ offset >> 5) & 7);
 }
 
 function attach(batch: Batch): SlabPointers {
@@ -84,7 +72,7 @@ function attach(batch: Batch): SlabPointers {
   let native = slabs.get(id);
   // A number that came back with another address is another slab: a pool of a worker that was restarted.
   if (native === undefined || native.base !== base) {
-    native = { base, pointers: [] };
+    native = { base, offsets: new Int32Array(ENTRIES), pointers: new Array(ENTRIES).fill(null) };
     slabs.delete(id);
     if (slabs.size >= MAX_SLABS) slabs.delete(slabs.keys().next().value!);
     slabs.set(id, native);
@@ -98,14 +86,8 @@ function create(native: SlabPointers, offset: number): Deno.PointerObject {
     throw new RangeError(`Point into a slab: offset ${offset} is not between ${DATA} and ${SLAB_BYTES}`);
   }
   const pointer = Deno.UnsafePointer.create(native.base + BigInt(offset))!;
-  const at = offset - DATA;
-  const place = at & (SLOT_BYTES - 1);
-  if (columns[place] < 0 && columnCount < MAX_COLUMNS) columns[place] = columnCount++;
-  const column = columns[place];
-  if (column >= 0) {
-    // Whole columns, so that the array stays dense.
-    while (native.pointers.length < (column + 1) * BATCH_PACKETS) native.pointers.push(undefined);
-    native.pointers[column * BATCH_PACKETS + (at >> SLOT_SHIFT)] = pointer;
-  }
+  const entry = entryOf(offset);
+  native.offsets[entry] = offset;
+  native.pointers[entry] = pointer;
   return pointer;
 }
