@@ -38,6 +38,8 @@ export interface LinksDeps {
   readonly keeper: NetnsKeeper;
   event(kind: GatewayEvent["kind"], body: unknown): void;
   log(line: string): void;
+  /** A tunnel whose underlay this is came, or is another. */
+  changed(): void;
   /** Links of a namespace that is served. */
   linksOf(inode: number): NetnsLinks;
   /** Serves the namespace of a descriptor, which it takes over. */
@@ -149,7 +151,7 @@ export class NetnsLinks {
 
   /** A new tunnel: its counters, its actor, its place in the lookup table. Undone when one of them can't be had. */
   async add(tunnel: ControlTunnel): Promise<Result<void>> {
-    const { actors, keeper, event } = this.#deps;
+    const { actors, keeper } = this.#deps;
     const slot = keeper.allocate();
     if (slot.ok) this.#slots.set(tunnel.actor, slot.value);
     const kept = slot.ok ? keeper.add(this.#kept(tunnel)) : slot;
@@ -167,7 +169,8 @@ export class NetnsLinks {
     }
     actors.tellNetns({ op: "tunnel-set", parm: parmOf(tunnel) });
     await actors.settled();
-    event("newlink", this.#info(tunnel));
+    this.tell(tunnel);
+    this.#deps.changed();
     return ok(undefined);
   }
 
@@ -178,14 +181,20 @@ export class NetnsLinks {
     const letter: TunnelLetter = { op: "set", ...this.#viewOf(tunnel) };
     actors.tell(tunnel.actor, letter);
     this.underlayOf(tunnel).#changed(tunnel);
-    this.#deps.event("newlink", this.#info(tunnel));
+    this.tell(tunnel);
     await actors.settled();
+  }
+
+  /** Tells the listeners what a tunnel is now whose device lives here. */
+  tell(tunnel: ControlTunnel): void {
+    this.#deps.event("newlink", this.#info(tunnel));
   }
 
   /** Writes down what a tunnel is whose underlay this is. */
   #changed(tunnel: ControlTunnel): void {
     this.#deps.keeper.change(this.#kept(tunnel));
     this.#deps.keeper.commit();
+    this.#deps.changed();
   }
 
   #kept(tunnel: ControlTunnel): Kept {
@@ -206,6 +215,7 @@ export class NetnsLinks {
     await actors.spawnTunnel(tunnel.actor);
     actors.tellNetns({ op: "tunnel-set", parm: parmOf(tunnel) });
     await actors.settled();
+    this.#deps.changed();
   }
 
   /** Takes a device away by one of the rules there are for it; `remove` may leave it. */

@@ -24,6 +24,7 @@ import type { GatewayEvent, XfrmStateInfo, XfrmStateRequest } from "./gateway.ts
 import { type ActorInit, type GatewayLetter, parmOf, type UdpPort } from "./messages.ts";
 import { closeNetnsFds, type NetnsFds } from "./netns_fds.ts";
 import { restoreSpace } from "./restore_space.ts";
+import { LinkCarrier } from "./link_carrier.ts";
 import { NetnsLinks } from "./netns_links.ts";
 import type { Supervisor } from "./runtime/supervisor.ts";
 import { SpaceActors } from "./space_actors.ts";
@@ -39,6 +40,8 @@ export interface SpaceDeps {
   readonly backend: CryptoBackend;
   readonly keeper: NetnsKeeper;
   readonly clock: SteadyClock;
+  /** Carrier is on only where a packet could leave. */
+  readonly carrierBySa: boolean;
   nextActor(): number;
   event(netns: string, kind: GatewayEvent["kind"], body: unknown): void;
   /** Somebody listens to events. */
@@ -69,6 +72,7 @@ export class NetnsSpace {
   readonly #weaknesses = new WeaknessLog((line) => this.#log(line));
   readonly #udp: UdpPort[] = [];
   readonly #sysctls: Sysctls;
+  readonly #carrier: LinkCarrier | null;
 
   constructor(name: string, inode: number, fds: NetnsFds, deps: SpaceDeps) {
     this.name = name;
@@ -88,6 +92,7 @@ export class NetnsSpace {
       keeper,
       event,
       log: (line) => this.#log(line),
+      changed: () => this.#carrier?.changed(),
       linksOf: deps.linksOf,
       serve: deps.serve,
     });
@@ -96,6 +101,7 @@ export class NetnsSpace {
       keeper,
       send: (change, freed) => {
         this.actors.tellSaTable({ op: "xfrm", change }, freed && (() => keeper.release(freed)));
+        this.#carrier?.changed();
       },
       ifindexOf: (ifname) => this.links.devices.ifindexOf(ifname),
       ifnameOf: (ifindex) => this.links.devices.ifnameOf(ifindex),
@@ -105,6 +111,7 @@ export class NetnsSpace {
       event,
       isHeard: deps.isHeard,
     });
+    this.#carrier = deps.carrierBySa ? new LinkCarrier(this.links, () => this.xfrm.waysOut()) : null;
   }
 
   event(kind: GatewayEvent["kind"], body: unknown): void {
@@ -289,6 +296,7 @@ export class NetnsSpace {
 
   /** For when the workers are gone already. */
   closeFds(): void {
+    this.#carrier?.close();
     this.links.closeFds();
     for (const { fd } of this.#udp) close(fd);
     closeNetnsFds(this.#fds);

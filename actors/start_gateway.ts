@@ -47,6 +47,8 @@ export interface GatewayOptions {
   readonly log: (line: string) => void;
   /** The gateway can't go on; the process should end and be started anew. */
   readonly fatal: (reason: string) => void;
+  /** Absent: devices have carrier always, as the kernel's vti; "sa": only while a packet could leave. */
+  readonly carrier?: "always" | "sa";
   /** Directory for what outlives the process; absent: nothing does. */
   readonly state?: StateOptions;
   /** Module of the workers; a test's own can make them fail. */
@@ -108,6 +110,7 @@ export class UserSpaceGateway implements Gateway {
       backend: this.#backend,
       keepers: this.#keepers,
       clock: this.#clock,
+      carrierBySa: options.carrier === "sa",
       nextActor: () => ++this.#lastActor,
       event: (netns, kind, body) => this.#events.add(netns, kind, body),
       isHeard: () => this.#events.isHeard,

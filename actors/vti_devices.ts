@@ -2,10 +2,11 @@
 import { EBADFD, EBUSY, EEXIST, SyscallError } from "../ffi/errno.ts";
 import { close } from "../ffi/io.ts";
 import type { Rtnetlink } from "../ffi/rtnetlink.ts";
-import { IFF_MULTICAST, IFF_NOARP, type Link } from "../ffi/rtnetlink_link.ts";
+import { IFF_LOWER_UP, IFF_MULTICAST, IFF_NOARP, IFF_UP, type Link } from "../ffi/rtnetlink_link.ts";
 import {
   ARPHRD_TUNNEL,
   openTun,
+  setCarrier,
   setLinkType,
   setOffload,
   setPersist,
@@ -78,6 +79,7 @@ export class TunDevices implements VtiDevices {
     return {
       arp: (link.flags & IFF_NOARP) === 0,
       multicast: (link.flags & IFF_MULTICAST) !== 0,
+      carrier: (link.flags & IFF_UP) === 0 || (link.flags & IFF_LOWER_UP) !== 0,
       allmulti,
       promiscuity,
       txqlen,
@@ -151,6 +153,12 @@ export class TunDevices implements VtiDevices {
       this.#rtnl.setLink({ ifindex: tunnel.ifindex, up });
       tunnel.up = up;
       tunnel.everUp ||= up;
+    });
+  }
+
+  setCarrier(tunnel: ControlTunnel, on: boolean): Result<void> {
+    return attempt(`Cannot set the carrier of "${tunnel.ifname}"`, () => {
+      setCarrier(this.fds.get(tunnel.actor)!, on);
     });
   }
 

@@ -10,6 +10,7 @@ export interface DaemonOptions {
   /** PEM files; `listen` may then be any address. */
   readonly tls?: { readonly certFile: string; readonly keyFile: string };
   readonly crypto: "auto" | "ipsec-mb" | "libcrypto" | "noble";
+  readonly carrier: "always" | "sa";
 }
 
 export const USAGE = `vti-gateway: Linux ip_vti (route-based IPsec) in user space
@@ -28,6 +29,7 @@ Options of run:
   --config FILE        TOML file of links, states, policies and namespaces; SIGHUP reads it again
   --placement P        auto (default), packed, isolated: how actors are spread over threads
   --crypto C           auto (default), ipsec-mb, libcrypto, noble
+  --carrier C          always (default), sa: devices show NO-CARRIER while no SA and policy could carry a packet out
   --listen HOST:PORT   address of the HTTP API (default 127.0.0.1:8470; port 0 takes a free one)
   --tls-cert FILE      certificate of the HTTP API, PEM; other addresses than loopback need it
   --tls-key FILE       its key, PEM; SIGHUP reads both again
@@ -39,6 +41,7 @@ Options of run:
 `;
 
 const PLACEMENTS = ["auto", "packed", "isolated"] as const;
+const CARRIER = ["always", "sa"] as const;
 const CRYPTO = ["auto", "ipsec-mb", "libcrypto", "noble"] as const;
 
 /** Reads the words behind `run`. Returns the options, or one sentence that says which word is wrong. */
@@ -57,6 +60,7 @@ export function parseDaemonOptions(args: readonly string[]): DaemonOptions | { r
         "tls-cert": { type: "string" },
         "tls-key": { type: "string" },
         crypto: { type: "string", default: "auto" },
+        carrier: { type: "string", default: "always" },
       },
     }));
   } catch (error) {
@@ -66,6 +70,8 @@ export function parseDaemonOptions(args: readonly string[]): DaemonOptions | { r
   if (placement === undefined) return { wrong: expected("--placement", values.placement, PLACEMENTS) };
   const crypto = CRYPTO.find((c) => c === values.crypto);
   if (crypto === undefined) return { wrong: expected("--crypto", values.crypto, CRYPTO) };
+  const carrier = CARRIER.find((c) => c === values.carrier);
+  if (carrier === undefined) return { wrong: expected("--carrier", values.carrier, CARRIER) };
   const listen = parseListen(values.listen);
   if (listen === null) {
     return {
@@ -79,6 +85,7 @@ export function parseDaemonOptions(args: readonly string[]): DaemonOptions | { r
   return {
     placement,
     crypto,
+    carrier,
     listen,
     stateDir: values["state-dir"],
     runDir: values["run-dir"],

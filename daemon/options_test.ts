@@ -5,6 +5,7 @@ Deno.test("parseDaemonOptions() has the documented defaults", () => {
   assert.deepEqual(parseDaemonOptions([]), {
     placement: "auto",
     crypto: "auto",
+    carrier: "always",
     listen: { hostname: "127.0.0.1", port: 8470 },
     stateDir: "/var/lib/vti-gateway",
     runDir: "/run/vti-gateway",
@@ -16,6 +17,7 @@ Deno.test("parseDaemonOptions() says which word is wrong and what was expected",
     const [args, word] of [
       [["--placement", "spread"], "packed"],
       [["--crypto", "rot13"], "libcrypto"],
+      [["--carrier", "off"], "always, sa"],
       [["--listen", "8470"], "HOST:PORT"],
       [["--listen", "127.0.0.1:99999"], "HOST:PORT"],
       [["--colour"], "--colour"],

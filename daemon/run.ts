@@ -40,6 +40,7 @@ export async function run(options: DaemonOptions, workerModule?: URL): Promise<n
     gateway = startGateway({
       placement: options.placement,
       crypto: options.crypto,
+      carrier: options.carrier,
       log,
       fatal: (reason) => {
         log(reason);

@@ -8,6 +8,8 @@ export const RTM_GETLINK = 18;
 export const IFF_UP = 0x1;
 export const IFF_NOARP = 0x80;
 export const IFF_MULTICAST = 0x1000;
+/** It has carrier; shown only of a device that is up. */
+export const IFF_LOWER_UP = 0x10000;
 
 /** struct ifinfomsg: family (1), padding (1), type (2), index (4), flags (4), change mask (4). */
 const IFINFOMSG_BYTES = 16;

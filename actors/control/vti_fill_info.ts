@@ -8,6 +8,7 @@ import { TX_QUEUE_PACKETS } from "./vti_link_ops.ts";
 export interface LiveLink {
   readonly arp: boolean;
   readonly multicast: boolean;
+  readonly carrier: boolean;
   readonly allmulti: number;
   readonly promiscuity: number;
   readonly txqlen: number;
@@ -20,6 +21,7 @@ export interface LiveLink {
 export const UNTOUCHED: LiveLink = {
   arp: false,
   multicast: false,
+  carrier: true,
   allmulti: 0,
   promiscuity: 0,
   txqlen: TX_QUEUE_PACKETS,
@@ -49,7 +51,7 @@ export function vtiFillInfo({ tunnel, live, linkName, linkNetnsid, stats64, drop
     flags: flagsOf(tunnel, live),
     mtu: tunnel.mtu,
     qdisc: tunnel.everUp ? "noqueue" : "noop",
-    operstate: up ? "UNKNOWN" : "DOWN",
+    operstate: up && live.carrier ? "UNKNOWN" : "DOWN",
     linkmode: live.linkmode,
     group: live.group === 0 ? "default" : String(live.group),
     txqlen: live.txqlen,
@@ -91,13 +93,14 @@ export function vtiFillInfo({ tunnel, live, linkName, linkNetnsid, stats64, drop
 /** In the order of iproute2's print_link_flags(). */
 function flagsOf({ pointToPoint, up }: ControlTunnel, live: LiveLink): string[] {
   const flags: [string, boolean][] = [
+    ["NO-CARRIER", up && !live.carrier],
     ["POINTOPOINT", pointToPoint],
     ["MULTICAST", live.multicast],
     ["NOARP", !live.arp],
     ["ALLMULTI", live.allmulti > 0],
     ["PROMISC", live.promiscuity > 0],
     ["UP", up],
-    ["LOWER_UP", up],
+    ["LOWER_UP", up && live.carrier],
   ];
   return flags.filter(([, set]) => set).map(([name]) => name);
 }

@@ -137,7 +137,12 @@ export class XfrmPolicyUser {
 
   /** Everything that a new SA-table actor must be told, oldest first. */
   snapshot(): XfrmChange[] {
-    return [...this.#policies.values()].filter(isServed).map(({ record }) => ({ op: "policy-add", record }));
+    return this.served().map((record) => ({ op: "policy-add", record }));
+  }
+
+  /** Those that packets meet, oldest first. */
+  served(): Sent<XfrmPolicyRecord>[] {
+    return [...this.#policies.values()].filter(isServed).map(({ record }) => record);
   }
 
   /** Ends what has passed a time limit (xfrm_policy_timer). `now` in whole seconds. */

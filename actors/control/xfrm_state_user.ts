@@ -44,6 +44,10 @@ export class XfrmStateUser {
     return this.#sad.size;
   }
 
+  all(): StateEntry[] {
+    return this.#sad.all();
+  }
+
   newState(request: XfrmStateRequest): Result<XfrmStateInfo> {
     const made = constructState(request, this.#deps);
     if (!made.ok) return made;

@@ -17,6 +17,7 @@ import type {
 } from "../gateway.ts";
 import type { WantedState } from "../../datapath/xfrm/xfrm_acquire.ts";
 import { ok, type Result } from "./kernel_error.ts";
+import { WaysOut } from "./vti_carrier.ts";
 import type { XfrmChange } from "./xfrm_change.ts";
 import type { XfrmUserDeps } from "./xfrm_deps.ts";
 import type { KeptState } from "./xfrm_state_kept.ts";
@@ -115,6 +116,11 @@ export class XfrmUser {
 
   setSpd(change: XfrmSpdChange): Result<XfrmSpdInfo> {
     return this.#spd.set(change);
+  }
+
+  /** What can leave, as things are now. */
+  waysOut(): WaysOut {
+    return new WaysOut(this.#policies.served(), this.#states.all());
   }
 
   /** Takes up again what the store has, oldest first, before any actor is made. Fails as adding it would. */
