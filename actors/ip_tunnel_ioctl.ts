@@ -43,6 +43,7 @@ export class IpTunnelIoctl {
     const changed = chgTunnel(net, addressed, parm, devices, (t) => this.#links.homeOf(t).placesOf(t));
     if (!changed.ok) return changed;
     await this.#links.homeOf(changed.value).announce(changed.value);
+    if (addressed !== changed.value) await this.#links.announce(addressed);
     return ok(this.#info(changed.value));
   }
 

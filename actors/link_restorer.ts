@@ -22,6 +22,9 @@ type KeptFields =
 
 /** Devices by their names: an index means nothing to another boot. */
 interface LinkBody extends Pick<ControlTunnel, KeptFields> {
+  /** Absent in rows of an earlier version. */
+  readonly address?: number;
+  readonly broadcast?: number;
   /** Name of the namespace that the device lives in; "" the one that it is made in. */
   readonly home: string;
   readonly parms: Omit<VtiParms, "link">;
@@ -31,10 +34,12 @@ interface LinkBody extends Pick<ControlTunnel, KeptFields> {
 }
 
 export function keptLink(tunnel: ControlTunnel, slot: Slot, home: string, link: string): Kept {
-  const { ifname, header, byIoctl, isFallback, pointToPoint, permAddress, mtu, up, everUp, order } = tunnel;
+  const { ifname, header, byIoctl, isFallback, pointToPoint, mtu, up, everUp, order } = tunnel;
+  const { address, broadcast, permAddress } = tunnel;
   const { local, remote, iKey, oKey, fwmark } = tunnel.parms;
   const body: LinkBody = {
-    ...{ ifname, header, byIoctl, isFallback, pointToPoint, permAddress, mtu, up, everUp, order },
+    ...{ ifname, header, byIoctl, isFallback, pointToPoint, mtu, up, everUp, order },
+    ...{ address, broadcast, permAddress },
     parms: { local, remote, iKey, oKey, fwmark },
     home,
     link,
@@ -96,6 +101,7 @@ export class LinkRestorer {
   #make(body: LinkBody, home: NetnsLinks): Result<ControlTunnel> {
     const { net, devices } = this.#links;
     const { parms, link, home: _home, order: _order, ...rest } = body;
+    const { address = parms.local, broadcast = parms.remote } = body;
     const ifindex = link === "" ? 0 : devices.ifindexOf(link);
     if (ifindex === null) return fail("ENODEV", `no device "${link}" to bind it to`);
     const other = net.find({ ...parms, link: ifindex });
@@ -104,6 +110,8 @@ export class LinkRestorer {
     if (!device.ok) return device;
     const tunnel: ControlTunnel = {
       ...rest,
+      address,
+      broadcast,
       actor: device.value.actor,
       ifindex: device.value.ifindex,
       underlay: net.inode,

@@ -85,7 +85,7 @@ export class TunDevices implements VtiDevices {
       txqlen,
       group,
       linkmode,
-      addrGenMode: link.inet6AddrGenMode || UNTOUCHED.addrGenMode,
+      addrGenMode: link.inet6AddrGenMode,
     };
   }
 

@@ -52,6 +52,9 @@ export interface ControlTunnel {
   readonly byIoctl: boolean;
   /** Set when the remote was given, and never taken back. */
   pointToPoint: boolean;
+  /** dev_addr and broadcast of the device: the ends of its tunnel, but see chgTunnel(). */
+  address: number;
+  broadcast: number;
   /** Local address at creation; `ip link` prints it as permaddr when it differs. */
   readonly permAddress: number;
   mtu: number;

@@ -72,8 +72,8 @@ export function addTunnel(
 }
 
 /**
- * SIOCCHGTUNNEL: as changelink; addressed to ip_vti0, the tunnel that has these ends already. `placesOf` says where
- * that one is. Returns the tunnel that was changed.
+ * SIOCCHGTUNNEL: as changelink; addressed to ip_vti0, the tunnel that has these ends already, and then it is ip_vti0
+ * that gets their addresses and the MTU. `placesOf` says where a device is. Returns the tunnel that was changed.
  */
 export function chgTunnel(
   net: IpTunnelNet,
@@ -90,7 +90,7 @@ export function chgTunnel(
   const allowed = checkChange(target, parms, net);
   if (!allowed.ok) return allowed;
   target.header = header;
-  const done = ipTunnelUpdate(target, parms, true, placesOf(target));
+  const done = ipTunnelUpdate(target, parms, true, placesOf(addressed), addressed);
   return done.ok ? ok(target) : done;
 }
 

@@ -68,6 +68,16 @@ Deno.test("chgTunnel() drops the fwmark and guesses the MTU anew for another lin
   assert.deepEqual([vti1.mtu, vti1.parms.fwmark], [1480, 0]);
 });
 
+Deno.test("chgTunnel() through ip_vti0 gives ip_vti0 the addresses, and a new guess of the MTU", () => {
+  const { fallback, vti1, chg, places } = make();
+  vtiChangelink(fallback, { mtu: 1300 }, false, places);
+  vtiChangelink(vti1, { mtu: 1300, linkinfo: { info_kind: "vti", info_data: { fwmark: 5 } } }, false, places);
+  assert.equal(told(chg(fallback, { ...LR, ikey: 3 })), "vti1");
+  assert.deepEqual([vti1.parms.iKey, vti1.parms.fwmark, vti1.mtu], [3, 0, 1300]);
+  assert.deepEqual([fallback.address, fallback.broadcast, fallback.mtu], [0xc0000202, 0xc0000201, 1480]);
+  assert.deepEqual([fallback.parms.local, fallback.parms.remote], [0, 0]);
+});
+
 Deno.test("delTunnel() deletes by ends through ip_vti0, and never ip_vti0", () => {
   const { fallback, vti1, del } = make();
   assert.equal(told(del(vti1)), "vti1");

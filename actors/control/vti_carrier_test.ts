@@ -23,6 +23,8 @@ const TUNNEL: ControlTunnel = {
   header: NO_HEADER,
   byIoctl: false,
   pointToPoint: true,
+  address: 0,
+  broadcast: 0xc0000201,
   permAddress: 0,
   mtu: 1480,
   up: true,

@@ -4,6 +4,9 @@ import type { LinkInfo, LinkStats } from "../gateway.ts";
 import { type ControlTunnel, ipv4Text, MAX_MTU_BYTES, MIN_MTU_BYTES } from "./ip_tunnel.ts";
 import { TX_QUEUE_PACKETS } from "./vti_link_ops.ts";
 
+/** ip_vti0's as it was made. */
+const FALLBACK_MTU_BYTES = 1480;
+
 /** What only the real device knows: settings of the system's own `ip link set`. */
 export interface LiveLink {
   readonly arp: boolean;
@@ -14,6 +17,7 @@ export interface LiveLink {
   readonly txqlen: number;
   readonly group: number;
   readonly linkmode: string;
+  /** "" where the device has no IPv6: below its least MTU, for one. */
   readonly addrGenMode: string;
 }
 
@@ -42,7 +46,7 @@ export interface FillInfo {
 }
 
 export function vtiFillInfo({ tunnel, live, linkName, linkNetnsid, stats64, drops }: FillInfo): LinkInfo {
-  const { parms, pointToPoint, up, permAddress, byIoctl } = tunnel;
+  const { parms, pointToPoint, up, address, permAddress, byIoctl } = tunnel;
   const any = (address: number): string => address === 0 ? "any" : ipv4Text(address);
   return {
     ifindex: tunnel.ifindex,
@@ -56,10 +60,10 @@ export function vtiFillInfo({ tunnel, live, linkName, linkNetnsid, stats64, drop
     group: live.group === 0 ? "default" : String(live.group),
     txqlen: live.txqlen,
     link_type: "ipip",
-    address: ipv4Text(parms.local),
+    address: ipv4Text(address),
     ...(pointToPoint ? { link_pointtopoint: true as const } : {}),
-    broadcast: ipv4Text(parms.remote),
-    ...(permAddress !== 0 && permAddress !== parms.local ? { permaddr: ipv4Text(permAddress) } : {}),
+    broadcast: ipv4Text(tunnel.broadcast),
+    ...(permAddress !== 0 && permAddress !== address ? { permaddr: ipv4Text(permAddress) } : {}),
     ...(linkNetnsid === null ? {} : { link_netnsid: linkNetnsid }),
     promiscuity: live.promiscuity,
     allmulti: live.allmulti,
@@ -76,8 +80,7 @@ export function vtiFillInfo({ tunnel, live, linkName, linkNetnsid, stats64, drop
         ...(parms.fwmark === 0 ? {} : { fwmark: `0x${parms.fwmark.toString(16)}` }),
       },
     },
-    // ip_vti0 is older than the namespace's IPv6 and never gets any.
-    ...(tunnel.isFallback ? {} : { inet6_addr_gen_mode: live.addrGenMode }),
+    ...(hasIpv6(tunnel, live) ? { inet6_addr_gen_mode: live.addrGenMode } : {}),
     num_tx_queues: 1,
     num_rx_queues: 1,
     gso_max_size: 65536,
@@ -88,6 +91,12 @@ export function vtiFillInfo({ tunnel, live, linkName, linkNetnsid, stats64, drop
     stats64,
     drops,
   };
+}
+
+/** ip_vti0 is older than the namespace's IPv6, and gets it when it goes up or has another MTU (addrconf_notify()). */
+function hasIpv6({ isFallback, everUp, mtu }: ControlTunnel, live: LiveLink): boolean {
+  if (live.addrGenMode === "") return false;
+  return !isFallback || everUp || mtu !== FALLBACK_MTU_BYTES;
 }
 
 /** In the order of iproute2's print_link_flags(). */

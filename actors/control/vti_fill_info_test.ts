@@ -14,6 +14,8 @@ const TUNNEL: ControlTunnel = {
   header: NO_HEADER,
   byIoctl: false,
   pointToPoint: true,
+  address: 0,
+  broadcast: 0xc0000201,
   permAddress: 0xc0000202,
   mtu: 1480,
   up: false,
@@ -58,8 +60,17 @@ Deno.test("vtiFillInfo() shows what others have set of the device", () => {
   assert.deepEqual([shown.txqlen, shown.group, shown.qdisc], [7, "42", "noqueue"]);
 });
 
-Deno.test("vtiFillInfo() shows ip_vti0 without an IPv6 address mode", () => {
+Deno.test("vtiFillInfo() shows an IPv6 address mode only where there is IPv6", () => {
+  const mode = (tunnel: Partial<ControlTunnel>, addrGenMode = "eui64") =>
+    info({ tunnel: { ...TUNNEL, ...tunnel }, live: { ...UNTOUCHED, addrGenMode } }).inet6_addr_gen_mode;
+  assert.equal(mode({}), "eui64");
+  assert.equal(mode({ mtu: 1279 }, ""), undefined, "the device has none below its least MTU");
+  assert.equal(mode({ isFallback: true }), undefined, "ip_vti0 is older than IPv6");
+  assert.equal(mode({ isFallback: true, up: true, everUp: true }), "eui64");
+  assert.equal(mode({ isFallback: true, mtu: 1400 }), "eui64");
+});
+
+Deno.test("vtiFillInfo() shows ip_vti0 without parameters", () => {
   const shown = info({ tunnel: { ...TUNNEL, isFallback: true, parms: ZERO_PARMS }, linkName: null });
-  assert.equal(shown.inet6_addr_gen_mode, undefined);
   assert.deepEqual(shown.linkinfo.info_data, { remote: "any", local: "any" });
 });

@@ -160,6 +160,8 @@ export function ipTunnelCreate(
     header,
     byIoctl,
     pointToPoint: parms.remote !== 0,
+    address: parms.local,
+    broadcast: parms.remote,
     permAddress: parms.local,
     mtu: 0,
     up: false,
@@ -270,20 +272,26 @@ function checkSettings(tunnel: ControlTunnel, change: LinkChange, home: VtiDevic
   return ok(undefined);
 }
 
-/** ip_tunnel_update: to the head of its bucket; a new link or fwmark is a new guess, if the MTU is to follow it. */
+/**
+ * ip_tunnel_update: to the head of its bucket; a new link or fwmark is a new guess, if the MTU is to follow it. The
+ * device that gets the ends as its addresses, and the MTU, is that of `addressed`.
+ */
 export function ipTunnelUpdate(
   tunnel: ControlTunnel,
   parms: VtiParms,
   setMtu: boolean,
   { net, underlay, home }: TunnelPlaces,
+  addressed: ControlTunnel = tunnel,
 ): Result<void> {
   const old = tunnel.parms;
   tunnel.parms = parms;
   tunnel.order = net.nextOrder();
+  addressed.address = parms.local;
+  addressed.broadcast = parms.remote;
   if (parms.link === old.link && parms.fwmark === old.fwmark) return ok(undefined);
-  const mtu = ipTunnelBindDev(parms, underlay);
-  if (parms.remote !== 0) tunnel.pointToPoint = true;
-  return setMtu ? home.setMtu(tunnel, mtu) : ok(undefined);
+  const mtu = ipTunnelBindDev(addressed.parms, underlay);
+  if (addressed.parms.remote !== 0) addressed.pointToPoint = true;
+  return setMtu ? home.setMtu(addressed, mtu) : ok(undefined);
 }
 
 /**

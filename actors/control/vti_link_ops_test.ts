@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { LinkChange, LinkRequest } from "../gateway.ts";
 import { Devices } from "../../tests/doubles/vti_devices.ts";
 import { IpTunnelNet } from "./ip_tunnel.ts";
+import { fail } from "./kernel_error.ts";
 import { noSuchLink, vtiChangelink, vtiDellink, vtiInitNet, vtiNewlink } from "./vti_link_ops.ts";
 
 function make() {
@@ -136,6 +137,31 @@ Deno.test("vtiChangelink() renames a device that is down", () => {
   assert.equal(errno(set("vti1", { ifname: "a/b" })), "EINVAL");
   assert.equal(errno(set("vti1", { ifname: "vx" })), "");
   assert.ok(named("vx") !== undefined && named("vti1") === undefined);
+});
+
+Deno.test("vtiNewlink() leaves nothing when the device refuses its MTU", () => {
+  const { net, devices, add, named } = make();
+  devices.setMtu = () => fail("EINVAL", "refused");
+  assert.equal(errno(add("vti1", LR)), "EINVAL");
+  assert.deepEqual([named("vti1"), devices.names.has("vti1"), net.tunnels.size], [undefined, false, 1]);
+});
+
+Deno.test("vtiChangelink() changes nothing when one of its settings is refused", () => {
+  const { add, set, named } = make();
+  add("vti1", LR);
+  set("vti1", { up: true });
+  const linkinfo = { info_kind: "vti", info_data: { remote: "192.0.2.77", ikey: 9 } } as const;
+  const refused: [LinkChange, string][] = [
+    [{ mtu: 67, linkinfo }, "EINVAL"],
+    [{ mtu: 65516, ifname: "vx", linkinfo }, "EINVAL"],
+    [{ ifname: "vx", linkinfo }, "EBUSY"],
+    [{ ifname: "eth0", mtu: 1400, up: false }, "EBUSY"],
+  ];
+  const before = structuredClone(named("vti1"));
+  for (const [change, expected] of refused) {
+    assert.equal(errno(set("vti1", change)), expected);
+    assert.deepEqual(named("vti1"), before);
+  }
 });
 
 Deno.test("vtiInitNet() makes ip_vti0, which can be set and not be changed", () => {

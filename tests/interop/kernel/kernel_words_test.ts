@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { Topology } from "../../doubles/topology.ts";
 import { Comparison } from "./comparison.ts";
+import { DEVICES } from "./device_words.ts";
 import { LINKS } from "./link_words.ts";
 import { POLICIES } from "./policy_words.ts";
 import { STATES } from "./state_words.ts";
@@ -12,7 +13,7 @@ Deno.test("the gateway answers every word of ip as Linux does", async (t) => {
   await using topology = new Topology();
   using comparison = await Comparison.start(topology);
   let [accepted, refused] = [0, 0];
-  for (const { name, commands } of [...LINKS, ...STATES, ...POLICIES]) {
+  for (const { name, commands } of [...LINKS, ...DEVICES, ...STATES, ...POLICIES]) {
     await t.step(name, async () => {
       await comparison.reset();
       const differences: string[] = [];

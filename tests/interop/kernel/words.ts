@@ -1,5 +1,5 @@
 /**
- * What the words that Linux and the gateway are both asked are made of. They stand in link_words.ts, state_words.ts
+ * What the words that Linux and the gateway are both asked are made of. They stand in link_words.ts, device_words.ts, state_words.ts
  * and policy_words.ts, in sections that each begin without devices, states and
  * policies. A line that begins with "system" sets the stage by the system's own `ip` at both ends and is not compared.
  *
