@@ -2,15 +2,16 @@
 import { type Batch, INFO, LENGTH, OFFSET, REASON } from "../datapath/batch.ts";
 import { DROP_ROWS } from "../datapath/drop_reason.ts";
 import { icmp6Send, MAX_ICMP6_MESSAGE } from "../datapath/icmp/icmp6_send.ts";
-import { IcmpRateLimit } from "../datapath/icmp/icmp_rate_limit.ts";
+import { type IcmpLimits, IcmpRateLimit, NOBODY, THIS_HOST } from "../datapath/icmp/icmp_rate_limit.ts";
 import { icmpSend, icmpTos } from "../datapath/icmp/icmp_send.ts";
 import * as icmp from "../datapath/wire/icmp.ts";
 import * as icmpv6 from "../datapath/wire/icmpv6.ts";
 import * as ipv4 from "../datapath/wire/ipv4.ts";
 import * as ipv6 from "../datapath/wire/ipv6.ts";
 import { sendIcmp4, sendIcmp6 } from "../ffi/icmp_socket.ts";
+import type { TunnelView } from "./messages.ts";
 
-/** Scratch for one message, and the limits of the worker; nothing here is kept between messages. */
+/** Scratch for one message, and what the worker has sent. */
 const message = new Uint8Array(MAX_ICMP6_MESSAGE);
 const messageView = new DataView(message.buffer);
 const limit = new IcmpRateLimit();
@@ -18,11 +19,13 @@ const limit = new IcmpRateLimit();
 export class IcmpAnswers {
   readonly #fd: number;
   readonly #fd6: number;
+  readonly #limits: IcmpLimits;
 
-  /** Raw sockets of the device's namespace. */
-  constructor(fd: number, fd6: number) {
-    this.#fd = fd;
-    this.#fd6 = fd6;
+  /** Raw sockets and limits of the device's namespace. */
+  constructor({ icmpFd, icmp6Fd, icmpLimits }: Pick<TunnelView, "icmpFd" | "icmp6Fd" | "icmpLimits">) {
+    this.#fd = icmpFd;
+    this.#fd6 = icmp6Fd;
+    this.#limits = icmpLimits;
   }
 
   /**
@@ -45,8 +48,10 @@ export class IcmpAnswers {
     const bytes = icmpSend(view, at, i32[LENGTH + i], icmp.DEST_UNREACH, code, info, messageView);
     if (bytes === 0) return;
     const sender = view.getUint32(at + ipv4.SRC);
-    if (!limit.allow(icmp.DEST_UNREACH, code, sender, nowMs)) return;
-    sendIcmp4(this.#fd, sender, icmpTos(view, at), message, bytes);
+    const who = limit.allow(this.#limits, icmp.DEST_UNREACH, code, sender, nowMs);
+    if (who === NOBODY) return;
+    // From an address to itself: the kernel refuses that unless the address is this host's.
+    sendIcmp4(this.#fd, sender, icmpTos(view, at), message, bytes, who === THIS_HOST ? sender : 0);
   }
 
   #answer6({ i32, view, u8 }: Batch, i: number, tooBig: boolean, ifindex: number, nowMs: number): void {
@@ -55,8 +60,10 @@ export class IcmpAnswers {
     const code = tooBig ? 0 : icmpv6.ADDR_UNREACH;
     const info = tooBig ? i32[INFO + i] : 0;
     const bytes = icmp6Send(view, at, i32[LENGTH + i], type, code, info, messageView);
-    if (bytes === 0 || !limit.allow6(type, view, at + ipv6.SRC, nowMs)) return;
+    if (bytes === 0) return;
+    const who = limit.allow6(this.#limits, type, view, at + ipv6.SRC, nowMs);
+    if (who === NOBODY) return;
     const sender = u8.slice(at + ipv6.SRC, at + ipv6.DST);
-    sendIcmp6(this.#fd6, sender, 0, message, bytes, ifindex);
+    sendIcmp6(this.#fd6, sender, 0, message, bytes, ifindex, who === THIS_HOST);
   }
 }

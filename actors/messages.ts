@@ -3,12 +3,13 @@
  * What crosses threads survives a structured clone.
  */
 import type { FragNeeded } from "../datapath/vti/vti4_err.ts";
-import type { PmtuOptions } from "../datapath/xfrm/pmtu_cache.ts";
+import type { IcmpLimits } from "../datapath/icmp/icmp_rate_limit.ts";
 import type { IpTunnelParm } from "../datapath/tunnel/ip_tunnel_parm.ts";
 import type { WantedState } from "../datapath/xfrm/xfrm_acquire.ts";
 import type { MemoryAddress } from "../ffi/shared_memory.ts";
 import type { ControlTunnel } from "./control/ip_tunnel.ts";
 import type { XfrmChange } from "./control/xfrm_change.ts";
+import type { OutputSysctls } from "./sysctls.ts";
 
 /** KIND of a batch on its round trip. */
 export const BatchKind = {
@@ -59,14 +60,12 @@ export interface NetnsInit {
   readonly mib: MibCells;
 }
 
-export interface SaTableInit {
+export interface SaTableInit extends OutputSysctls {
   readonly kind: "sa_table";
   readonly netns: number;
   /** rtnetlink socket for route lookups. */
   readonly routeFd: number;
   readonly crypto: "ipsec-mb" | "libcrypto" | "noble";
-  readonly ipDefaultTtl: number;
-  readonly pmtu: PmtuOptions;
   /** Of the gateway's SteadyClock. */
   readonly clockOffset: number;
   readonly changes: readonly XfrmChange[];
@@ -80,6 +79,7 @@ export interface TunnelView {
   /** Raw ICMP and ICMPv6 sockets in the device's namespace, for answers to inner senders. */
   readonly icmpFd: number;
   readonly icmp6Fd: number;
+  readonly icmpLimits: IcmpLimits;
   /** The device's ifindex in the underlay namespace, 0 when it lives in another one. */
   readonly underlayIfindex: number;
 }
@@ -108,6 +108,7 @@ export type NetnsLetter =
 export type SaTableLetter =
   | { readonly op: "xfrm"; readonly change: XfrmChange }
   | { readonly op: "routes-changed" }
+  | { readonly op: "sysctls"; readonly sysctls: OutputSysctls }
   | { readonly op: "frag-needed"; readonly reports: readonly FragNeeded[] };
 
 /** Gateway → tunnel. */

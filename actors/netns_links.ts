@@ -27,6 +27,7 @@ import { parmOf, type TunnelLetter, type TunnelMessage, type TunnelView } from "
 import type { NetnsFds } from "./netns_fds.ts";
 import type { SpaceActors } from "./space_actors.ts";
 import type { NetnsKeeper } from "./store/netns_keeper.ts";
+import type { Sysctls } from "./sysctls.ts";
 import { TunDevices } from "./vti_devices.ts";
 
 export interface LinksDeps {
@@ -36,6 +37,7 @@ export interface LinksDeps {
   readonly rtnl: Rtnetlink;
   readonly actors: SpaceActors;
   readonly keeper: NetnsKeeper;
+  readonly sysctls: Sysctls;
   event(kind: GatewayEvent["kind"], body: unknown): void;
   log(line: string): void;
   /** A tunnel whose underlay this is came, or is another. */
@@ -178,8 +180,7 @@ export class NetnsLinks {
   async announce(tunnel: ControlTunnel): Promise<void> {
     const { actors } = this.underlayOf(tunnel).#deps;
     actors.tellNetns({ op: "tunnel-set", parm: parmOf(tunnel) });
-    const letter: TunnelLetter = { op: "set", ...this.#viewOf(tunnel) };
-    actors.tell(tunnel.actor, letter);
+    this.#tellActor(tunnel);
     this.underlayOf(tunnel).#changed(tunnel);
     this.tell(tunnel);
     await actors.settled();
@@ -188,6 +189,17 @@ export class NetnsLinks {
   /** Tells the listeners what a tunnel is now whose device lives here. */
   tell(tunnel: ControlTunnel): void {
     this.#deps.event("newlink", this.#info(tunnel));
+  }
+
+  /** Tells a tunnel's actor what may change of it while it lives. */
+  #tellActor(tunnel: ControlTunnel): void {
+    const letter: TunnelLetter = { op: "set", ...this.#viewOf(tunnel) };
+    this.underlayOf(tunnel).#deps.actors.tell(tunnel.actor, letter);
+  }
+
+  /** The namespace's sysctls are others than before. */
+  sysctlsChanged(): void {
+    for (const tunnel of this.here.values()) this.#tellActor(tunnel);
   }
 
   /** Writes down what a tunnel is whose underlay this is. */
@@ -260,9 +272,17 @@ export class NetnsLinks {
   }
 
   #viewOf(tunnel: ControlTunnel): TunnelView {
-    const { icmp, icmp6 } = this.#deps.fds;
+    const { fds: { icmp, icmp6 }, sysctls, inode } = this.#deps;
     const underlayIfindex = tunnel.home === tunnel.underlay ? tunnel.ifindex : 0;
-    return { parm: parmOf(tunnel), mtu: tunnel.mtu, icmpFd: icmp, icmp6Fd: icmp6, underlayIfindex };
+    const icmpLimits = sysctls.icmpLimits(inode);
+    return {
+      parm: parmOf(tunnel),
+      mtu: tunnel.mtu,
+      icmpFd: icmp,
+      icmp6Fd: icmp6,
+      icmpLimits,
+      underlayIfindex,
+    };
   }
 
   /** Init record of a tunnel whose underlay this is. */

@@ -29,7 +29,7 @@ import { NetnsLinks } from "./netns_links.ts";
 import type { Supervisor } from "./runtime/supervisor.ts";
 import { SpaceActors } from "./space_actors.ts";
 import type { SteadyClock } from "./steady_clock.ts";
-import { readSysctls, type Sysctls } from "./sysctls.ts";
+import { Sysctls } from "./sysctls.ts";
 
 /** Bytes between the counters of the netns actor and those of the SA table. */
 const MIB_BYTES = XFRM_MIB.length * 8;
@@ -83,6 +83,8 @@ export class NetnsSpace {
     this.actors = new SpaceActors(deps.supervisor, inode, deps.nextActor);
     const event = this.event.bind(this);
     this.#rtnl = new Rtnetlink(fds.control);
+    const sysctls = this.#sysctls = withNetns(fds.netns, () => new Sysctls());
+    sysctls.changed();
     this.links = new NetnsLinks({
       name,
       inode,
@@ -90,13 +92,13 @@ export class NetnsSpace {
       rtnl: this.#rtnl,
       actors: this.actors,
       keeper,
+      sysctls,
       event,
       log: (line) => this.#log(line),
       changed: () => this.#carrier?.changed(),
       linksOf: deps.linksOf,
       serve: deps.serve,
     });
-    this.#sysctls = withNetns(fds.netns, readSysctls);
     this.xfrm = new XfrmUser({
       keeper,
       send: (change, freed) => {
@@ -106,6 +108,7 @@ export class NetnsSpace {
       ifindexOf: (ifname) => this.links.devices.ifindexOf(ifname),
       ifnameOf: (ifindex) => this.links.devices.ifnameOf(ifindex),
       checkTransform: (spec, proto) => checkTransform(deps.backend, spec, proto),
+      sysctls,
       now: () => deps.clock.now(),
       wallTime: (seconds) => deps.clock.wallTime(seconds),
       event,
@@ -152,13 +155,21 @@ export class NetnsSpace {
         netns: this.actors.netns,
         routeFd: this.#fds.routes,
         crypto: this.#deps.backend.name,
-        ...this.#sysctls,
+        ...this.#sysctls.output(),
         clockOffset: this.#deps.clock.offset,
         changes: this.xfrm.snapshot(),
         mib: this.#saTableMib,
       };
     }
     return this.links.initOf(actor, this.actors.saTable);
+  }
+
+  /** Ends what has passed its time, and looks at the sysctls. To be called about once a second. */
+  tick(now: number): void {
+    this.xfrm.tick(now);
+    if (!this.#sysctls.changed()) return;
+    this.actors.tellSaTable({ op: "sysctls", sysctls: this.#sysctls.output() });
+    this.links.sysctlsChanged();
   }
 
   /** A letter of one of the namespace's actors. */
@@ -299,6 +310,7 @@ export class NetnsSpace {
     this.#carrier?.close();
     this.links.closeFds();
     for (const { fd } of this.#udp) close(fd);
+    for (const fd of this.#sysctls.fds) close(fd);
     closeNetnsFds(this.#fds);
   }
 }

@@ -48,6 +48,10 @@ export class SaTableActor implements Behaviour<Batch> {
       case "routes-changed":
         this.#table.routesChanged();
         break;
+      case "sysctls":
+        this.#table.defaultTtl = letter.sysctls.ipDefaultTtl;
+        this.#pmtu.options = letter.sysctls.pmtu;
+        break;
       case "frag-needed":
         letter.reports.forEach((said) => this.#fragNeeded(said));
         break;

@@ -128,7 +128,7 @@ export class UserSpaceGateway implements Gateway {
 
   #tick(): void {
     const now = this.#clock.now();
-    for (const space of this.#spaces.values()) space.xfrm.tick(now);
+    for (const space of this.#spaces.values()) space.tick(now);
   }
 
   #workerChanged({ slot, state, reason }: WorkerChange): void {

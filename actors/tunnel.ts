@@ -76,16 +76,16 @@ export class TunnelActor implements Behaviour<Batch> {
     this.#pool = context.pool(SLABS, batchMaker(context.self), (batch) => this.#lost(batch));
     this.#reader = new TunReader(init.tunFd, this.#segmenter.staging);
     this.#output = output ??= new TunOutput();
-    this.#answers = new IcmpAnswers(init.icmpFd, init.icmp6Fd);
+    this.#answers = new IcmpAnswers(init);
     context.watch(init.tunFd, EPOLLIN, 0);
   }
 
   receive(message: unknown, _from: ActorId, reply: Reply): void {
-    const { parm, mtu, icmpFd, icmp6Fd, underlayIfindex } = message as TunnelLetter;
-    this.#parm = parm;
-    this.#mtu = mtu;
-    this.#underlayIfindex = underlayIfindex;
-    this.#answers = new IcmpAnswers(icmpFd, icmp6Fd);
+    const letter = message as TunnelLetter;
+    this.#parm = letter.parm;
+    this.#mtu = letter.mtu;
+    this.#underlayIfindex = letter.underlayIfindex;
+    this.#answers = new IcmpAnswers(letter);
     reply(null);
   }
 

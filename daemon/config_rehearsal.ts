@@ -134,6 +134,7 @@ class Stage {
       ifindexOf: (ifname) => this.#ifindexOf(ifname),
       ifnameOf: (ifindex) => this.#ifnameOf(ifindex),
       checkTransform: (spec, proto) => checkTransform(backend, spec, proto),
+      sysctls: { noPmtuDisc: () => false, acqExpires: () => 0 },
     });
   }
 

@@ -35,7 +35,11 @@ const IPPROTO_IPV6 = 41;
 const SOL_RAW = 255;
 const ICMP_FILTER = 1;
 const ICMPV6_FILTER = 1;
+const IPV6_PKTINFO = 50;
 const IPV6_TCLASS = 67;
+/** struct in6_pktinfo, and its control message padded to 8. */
+const IN6_PKTINFO_BYTES = 20;
+const PKTINFO6_CMSG_BYTES = CMSGHDR_BYTES + 24;
 const IP_PMTUDISC_DONT = 0;
 const MSG_DONTWAIT = 0x40;
 const ICMP_DEST_UNREACH = 3;
@@ -101,7 +105,7 @@ export function openIcmp6Socket(): number {
 const IOV_AT = MMSGHDR_BYTES;
 const NAME_AT = IOV_AT + IOVEC_BYTES;
 const CONTROL_AT = NAME_AT + 32;
-const PAYLOAD_AT = CONTROL_AT + INT_CMSG_BYTES + PKTINFO_CMSG_BYTES;
+const PAYLOAD_AT = CONTROL_AT + INT_CMSG_BYTES + PKTINFO6_CMSG_BYTES;
 const table = nativeTable(PAYLOAD_AT + MAX_ICMP_BYTES);
 const view = new DataView(table.u8.buffer);
 const point = (at: number, offset: number) => storeAddress(table.i32, at >> 2, table.lo, table.hi, offset);
@@ -138,7 +142,8 @@ export function sendIcmp4(
 
 /**
  * Sends an ICMPv6 message to `dst` (16 bytes): the first `length` of `bytes`; the kernel writes the checksum. `ifindex`
- * is where a link-local `dst` lives. Returns the bytes sent, or -errno.
+ * is where a link-local `dst` lives. With `fromItself` its source is `dst` too, which must be this host's. Returns the
+ * bytes sent, or -errno.
  */
 export function sendIcmp6(
   fd: number,
@@ -147,6 +152,7 @@ export function sendIcmp6(
   bytes: Uint8Array,
   length: number,
   ifindex: number,
+  fromItself = false,
 ): number {
   table.u8.fill(0, NAME_AT, NAME_AT + SOCKADDR_IN6_BYTES);
   view.setUint16(NAME_AT, AF_INET6, true);
@@ -155,7 +161,12 @@ export function sendIcmp6(
   if (linkLocal) view.setUint32(NAME_AT + SIN6_SCOPE, ifindex, true);
   writeControl(CONTROL_AT, IPPROTO_IPV6, IPV6_TCLASS, 4);
   view.setInt32(CONTROL_AT + CMSGHDR_BYTES, trafficClass, true);
-  return send(fd, SOCKADDR_IN6_BYTES, INT_CMSG_BYTES, bytes, length);
+  if (!fromItself) return send(fd, SOCKADDR_IN6_BYTES, INT_CMSG_BYTES, bytes, length);
+  const info = CONTROL_AT + INT_CMSG_BYTES;
+  writeControl(info, IPPROTO_IPV6, IPV6_PKTINFO, IN6_PKTINFO_BYTES);
+  for (let i = 0; i < 16; i++) view.setUint8(info + CMSGHDR_BYTES + i, dst[i]);
+  view.setUint32(info + CMSGHDR_BYTES + 16, linkLocal ? ifindex : 0, true);
+  return send(fd, SOCKADDR_IN6_BYTES, INT_CMSG_BYTES + PKTINFO6_CMSG_BYTES, bytes, length);
 }
 
 function writeControl(at: number, level: number, type: number, bytes: number): void {

@@ -130,6 +130,27 @@ Deno.test("sendIcmp6() sends to global and link-local addresses, the kernel comp
   });
 });
 
+Deno.test("sendIcmp4() and sendIcmp6() send from an address to itself only where it is this host's", async () => {
+  await withVethPair(1500, (a, b) => {
+    ip(a, `address add fd00::1/64 dev ${a.device} nodad`);
+    const [four, six] = [inside(a, () => openIcmpSocket()), inside(a, () => openIcmp6Socket())];
+    try {
+      const message = fragmentationNeeded();
+      const sent4 = (to: number) => sendIcmp4(four, to, 0, message, message.length, to);
+      assert.equal(sent4(a.u32), message.length);
+      assert.ok(sent4(b.u32) < 0);
+      const address = (host: number) => Uint8Array.of(0xfd, ...new Uint8Array(14), host);
+      const sent6 = (host: number) =>
+        sendIcmp6(six, address(host), 0, new Uint8Array(48).fill(1, 0, 1), 48, 0, true);
+      assert.equal(sent6(1), 48);
+      assert.ok(sent6(2) < 0);
+    } finally {
+      close(four);
+      close(six);
+    }
+  });
+});
+
 Deno.test("sendIcmp4() answers -errno", () => {
   assert.equal(sendIcmp4(-1, 0x7f000001, 0, new Uint8Array(8), 8), -EBADF);
 });

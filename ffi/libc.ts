@@ -29,6 +29,7 @@ const symbols = {
   // Cold. `buffer` so that callers need no pointers; sizes as usize.
   readBuffer: { name: "read", parameters: ["i32", "buffer", "usize"], result: "i32" },
   writeBuffer: { name: "write", parameters: ["i32", "buffer", "usize"], result: "i32" },
+  pread: { parameters: ["i32", "buffer", "usize", "i64"], result: "i32" },
   open: { parameters: ["buffer", "i32", "i32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
   statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },

@@ -30,6 +30,18 @@ export function readProcFile(path: string): string {
   }
 }
 
+/** A descriptor for rereadProcFile(), of this thread's namespaces for good; -1 when there is no such file. */
+export function openProcFile(path: string): number {
+  return libc.open(cString(path), O_RDONLY | O_CLOEXEC, 0);
+}
+
+/** A short file's text as it is now. Throws SyscallError. */
+export function rereadProcFile(fd: number): string {
+  const bytes = new Uint8Array(READ_BYTES);
+  const n = check(libc.pread(fd, bytes, BigInt(READ_BYTES), 0n), `Read descriptor ${fd}`, "pread");
+  return new TextDecoder().decode(bytes.subarray(0, n));
+}
+
 /** Whether there is such a file or folder. */
 export function hasProcFile(path: string): boolean {
   const fd = libc.open(cString(path), O_PATH | O_CLOEXEC, 0);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { SyscallError } from "./errno.ts";
 import { close } from "./io.ts";
 import { cString, libc } from "./libc.ts";
-import { hasProcFile, readProcFile, statDescriptor } from "./proc_file.ts";
+import { hasProcFile, openProcFile, readProcFile, rereadProcFile, statDescriptor } from "./proc_file.ts";
 
 Deno.test("readProcFile() reads short and long files of /proc, and says what it can't", () => {
   assert.match(readProcFile("/proc/sys/kernel/random/boot_id"), /^[0-9a-f-]{36}\n$/);
@@ -10,6 +10,21 @@ Deno.test("readProcFile() reads short and long files of /proc, and says what it 
   assert.ok(maps.length > 4096);
   assert.match(maps, /libc\.so\.6\n/);
   assert.throws(() => readProcFile("/proc/none"), SyscallError);
+});
+
+Deno.test("rereadProcFile() says what is there now", async () => {
+  const path = await Deno.makeTempFile();
+  const fd = openProcFile(path);
+  try {
+    for (const text of ["one", "three"]) {
+      await Deno.writeTextFile(path, text);
+      assert.equal(rereadProcFile(fd), text);
+    }
+  } finally {
+    close(fd);
+    await Deno.remove(path);
+  }
+  assert.equal(openProcFile(path), -1);
 });
 
 Deno.test("statDescriptor() says what Deno.stat() says", async () => {

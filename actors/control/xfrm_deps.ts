@@ -23,6 +23,13 @@ export interface XfrmUserDeps extends Listing {
     spec: TransformSpec,
     proto: number,
   ): null | { readonly errno: Errno; readonly message: string };
+  /** Sysctls of the namespace, as they stand. */
+  readonly sysctls: {
+    /** net.ipv4.ip_no_pmtu_disc is not 0. */
+    noPmtuDisc(): boolean;
+    /** net.core.xfrm_acq_expires, seconds. */
+    acqExpires(): number;
+  };
   /** Seconds of a clock that nobody sets. */
   now(): number;
   event(kind: GatewayEvent["kind"], body: unknown): void;

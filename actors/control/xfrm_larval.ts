@@ -33,6 +33,7 @@ export function larvalState(
   { template, mark, ifId }: WantedTemplate,
   addTime: number,
   seq: number,
+  acqExpires: number,
 ): StateEntry {
   const { flow, saddr, daddr } = wanted;
   const family = template.family === AF_INET6 ? AF_INET6 : 2;
@@ -52,7 +53,7 @@ export function larvalState(
     ifindex: flow.ifindex,
   };
   const { spi, reqid, mode } = template;
-  return larvalEntry({ ...place, spi, reqid, mode, sel, addTime }, seq, ifId);
+  return larvalEntry({ ...place, spi, reqid, mode, sel, addTime }, seq, ifId, acqExpires);
 }
 
 /** A larval SA that has got its SPI. */

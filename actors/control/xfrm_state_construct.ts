@@ -34,9 +34,6 @@ import {
   verifyNewsaInfo,
 } from "./xfrm_state_request.ts";
 
-/** Seconds that a reserved SPI waits for its keys (sysctl net.core.xfrm_acq_expires). */
-const ACQ_EXPIRES = 30;
-
 /** Makes an SA from a request, in the kernel's order of checks; it is not in any table yet. */
 export function constructState(request: XfrmStateRequest, deps: XfrmUserDeps): Result<StateEntry> {
   const place = parsePlace(request);
@@ -132,15 +129,17 @@ export function acquiringState(
   place: StatePlace,
   spi: number,
   addTime: number,
+  acqExpires: number,
 ): StateEntry {
   const bits = addressBits(place.family);
   const { saddr, daddr } = place;
   const sel = { ...anySelector(place.family), saddr, prefixlenS: bits, daddr, prefixlenD: bits };
   const mode = XfrmModeNumber[request.mode ?? "transport"];
-  return larvalEntry({ ...place, spi, reqid: request.reqid ?? 0, mode, sel, addTime }, request.seq ?? 0, 0);
+  const what = { ...place, spi, reqid: request.reqid ?? 0, mode, sel, addTime };
+  return larvalEntry(what, request.seq ?? 0, 0, acqExpires);
 }
 
-/** An SA without keys, which ends in 30 seconds. */
+/** An SA without keys, which ends in `acqExpires` seconds. */
 export function larvalEntry(
   what: Pick<
     XfrmStateRecord,
@@ -148,8 +147,9 @@ export function larvalEntry(
   >,
   seq: number,
   ifId: number,
+  acqExpires: number,
 ): StateEntry {
-  const limits = { time_hard: ACQ_EXPIRES };
+  const limits = { time_hard: acqExpires };
   const record: Sent<XfrmStateRecord> = {
     ...what,
     number: 0,

@@ -49,7 +49,7 @@ export class XfrmStateUser {
   }
 
   newState(request: XfrmStateRequest): Result<XfrmStateInfo> {
-    const made = constructState(request, this.#deps);
+    const made = constructState(withSysctls(request, this.#deps), this.#deps);
     if (!made.ok) return made;
     if (this.#sad.locate(made.value.record)) {
       zeroKeys(made.value.record.transform);
@@ -65,7 +65,7 @@ export class XfrmStateUser {
 
   /** Replaces a reserved SPI; in a valid SA, only what xfrm_state_update() does. */
   updState(request: XfrmStateRequest): Result<XfrmStateInfo> {
-    const made = constructState(request, this.#deps);
+    const made = constructState(withSysctls(request, this.#deps), this.#deps);
     if (!made.ok) return made;
     const old = this.#sad.locate(made.value.record);
     if (!old) {
@@ -133,14 +133,15 @@ export class XfrmStateUser {
     const range = spiRange(request);
     if (!range.ok) return range;
     const now = Math.floor(this.#deps.now());
-    const larval = larvalOf(this.#sad.acquiring(), acquiringState(request, place.value, 0, now));
+    const waits = this.#deps.sysctls.acqExpires();
+    const larval = larvalOf(this.#sad.acquiring(), acquiringState(request, place.value, 0, now, waits));
     if (larval !== undefined && larval.record.spi !== 0) return ok(stateInfo(larval, false, this.#deps));
     const spi = this.#freeSpi(place.value, range.value.min, range.value.max);
     if (spi === null) {
       return fail("ENOENT", `Cannot reserve an SPI: none free from ${range.value.min} to ${range.value.max}`);
     }
     const entry = larval === undefined
-      ? acquiringState({ ...request, seq: 0 }, place.value, spi, now)
+      ? acquiringState({ ...request, seq: 0 }, place.value, spi, now, waits)
       : withSpi(larval, spi);
     if (larval !== undefined) this.#sad.remove(larval);
     this.#sad.reserve(entry);
@@ -159,12 +160,13 @@ export class XfrmStateUser {
   }
 
   /**
-   * A packet has missed an SA: a larval one stands for it until it comes or 30 seconds have passed. Null when one does
-   * already.
+   * A packet has missed an SA: a larval one stands for it until it comes or xfrm_acq_expires has passed. Null when one
+   * does already.
    */
   acquire(wanted: WantedState, template: WantedTemplate): XfrmStateInfo | null {
     if (isInProgress(this.#sad.acquiring(), wanted, template)) return null;
-    const entry = larvalState(wanted, template, Math.floor(this.#deps.now()), ++this.#acquireSeq);
+    const waits = this.#deps.sysctls.acqExpires();
+    const entry = larvalState(wanted, template, Math.floor(this.#deps.now()), ++this.#acquireSeq, waits);
     this.#sad.reserve(entry);
     return stateInfo(entry, false, this.#deps);
   }
@@ -293,4 +295,12 @@ function isDying(entry: StateEntry): boolean {
 
 function badFilter<T = never>(text: string, attribute: string): Result<T> {
   return fail("EINVAL", `Cannot list SAs: ${text} is no address`, attribute);
+}
+
+/** Where net.ipv4.ip_no_pmtu_disc is set, SAs over IPv4 have nopmtudisc (__xfrm_init_state). */
+function withSysctls(request: XfrmStateRequest, { sysctls }: XfrmUserDeps): XfrmStateRequest {
+  const { flags = [], dst } = request;
+  const isIpv4 = parseIpAddress(dst)?.family === AF_INET;
+  if (!isIpv4 || flags.includes("nopmtudisc") || !sysctls.noPmtuDisc()) return request;
+  return { ...request, flags: [...flags, "nopmtudisc"] };
 }

@@ -348,3 +348,25 @@ Deno.test("an SA with an if_id is never sent with through a vti", () => {
   assert.deepEqual([info.if_id, info.flags], [5, []]);
   assert.equal(added(sent[0]).flags, 8);
 });
+
+Deno.test("newState() gives SAs over IPv4 nopmtudisc where ip_no_pmtu_disc is set", () => {
+  const { user, sysctls, sent } = setUpXfrm();
+  const flags = (more: Partial<typeof SA>) => value(user.newState({ ...SA, ...more })).flags;
+  assert.deepEqual(flags({ spi: 0x101 }), []);
+  sysctls.noPmtuDisc = true;
+  assert.deepEqual(flags({ spi: 0x102, flags: ["noecn"] }), ["noecn", "nopmtudisc"]);
+  assert.equal(added(sent.at(-1)).flags, 1 | 4);
+  const ipv6 = { src: "2001:db8::1", dst: "2001:db8::2" };
+  assert.deepEqual(flags({ spi: 0x103, ...ipv6 }), []);
+});
+
+Deno.test("allocSpi() reserves for as long as xfrm_acq_expires says", () => {
+  const { user, sysctls, clock } = setUpXfrm();
+  sysctls.acqExpires = 5;
+  const { src, dst, proto, mode } = BARE;
+  value(user.allocSpi({ src, dst, proto, mode }));
+  user.tick(clock.now + 4);
+  assert.equal(user.stateCount, 1);
+  user.tick(clock.now + 5);
+  assert.equal(user.stateCount, 0);
+});

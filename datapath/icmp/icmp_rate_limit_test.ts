@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import * as icmp from "../wire/icmp.ts";
 import * as icmpv6 from "../wire/icmpv6.ts";
-import { IcmpRateLimit } from "./icmp_rate_limit.ts";
+import { ANYBODY, DEFAULT_ICMP_LIMITS, IcmpRateLimit, NOBODY, THIS_HOST } from "./icmp_rate_limit.ts";
 
 const ONE_EACH = (): number => 1 / 3;
-const unreachable = (limit: IcmpRateLimit, dst: number, now: number): boolean =>
-  limit.allow(icmp.DEST_UNREACH, icmp.HOST_UNREACH, dst, now);
+const unreachable = (limit: IcmpRateLimit, dst: number, now: number, limits = DEFAULT_ICMP_LIMITS): boolean =>
+  limit.allow(limits, icmp.DEST_UNREACH, icmp.HOST_UNREACH, dst, now) === ANYBODY;
 
 /** How many of `n` errors pass, to destinations counted on from `first` by `step`. */
 function count(limit: IcmpRateLimit, n: number, first: number, step: number, now: number): number {
@@ -43,9 +43,9 @@ Deno.test("IcmpRateLimit leaves path MTU discovery and types without a limit alo
   const address = new DataView(new ArrayBuffer(16));
   count(limit, 100, 1, 1, 5000);
   for (let i = 0; i < 100; i++) {
-    assert.ok(limit.allow(icmp.DEST_UNREACH, icmp.FRAG_NEEDED, 1, 5000));
-    assert.ok(limit.allow(8, 0, 1, 5000));
-    assert.ok(limit.allow6(icmpv6.PACKET_TOO_BIG, address, 0, 5000));
+    assert.ok(limit.allow(DEFAULT_ICMP_LIMITS, icmp.DEST_UNREACH, icmp.FRAG_NEEDED, 1, 5000) === ANYBODY);
+    assert.ok(limit.allow(DEFAULT_ICMP_LIMITS, 8, 0, 1, 5000) === ANYBODY);
+    assert.ok(limit.allow6(DEFAULT_ICMP_LIMITS, icmpv6.PACKET_TOO_BIG, address, 0, 5000) === ANYBODY);
   }
   assert.equal(unreachable(limit, 1, 5000), false);
 });
@@ -55,6 +55,38 @@ Deno.test("IcmpRateLimit limits IPv6 destinations apart from IPv4 ones that look
   const address = new DataView(new ArrayBuffer(20));
   address.setUint32(16, 0x0a000001);
   assert.equal(count(limit, 10, 0x0a000001, 0, 5000), 6);
-  const six = (now: number): boolean => limit.allow6(icmpv6.DEST_UNREACH, address, 4, now);
+  const six = (now: number): boolean =>
+    limit.allow6(DEFAULT_ICMP_LIMITS, icmpv6.DEST_UNREACH, address, 4, now) === ANYBODY;
   assert.deepEqual(Array.from({ length: 7 }, () => six(5000)), [...Array(6).fill(true), false]);
+});
+
+Deno.test("IcmpRateLimit keeps to the sysctls it is given, and tells namespaces apart", () => {
+  const limits = { ...DEFAULT_ICMP_LIMITS, burst: 1000, perSecond: 50_000 };
+  const passed = (change: Partial<typeof limits>, n = 20, limit = new IcmpRateLimit(ONE_EACH)) => {
+    let count = 0;
+    for (let i = 0; i < n; i++) if (unreachable(limit, 0x0a000001, 5000, { ...limits, ...change })) count++;
+    return count;
+  };
+  assert.equal(passed({}), 6);
+  assert.equal(passed({ intervalMs: 0 }), 20, "no limit for one destination");
+  assert.equal(passed({ intervalMs: 0, burst: 7 }), 7);
+  assert.equal(passed({ mask: 0 }), 20, "no limit for the type");
+  assert.equal(passed({ perSecond: 0 }), 0);
+  const both = new IcmpRateLimit(ONE_EACH);
+  assert.deepEqual([passed({ netns: 1 }, 20, both), passed({ netns: 2 }, 20, both)], [6, 6]);
+
+  const limit = new IcmpRateLimit(ONE_EACH);
+  const address = new DataView(new ArrayBuffer(16));
+  address.setUint32(12, 1);
+  const tooBig = { ...limits, mask6: 1 << icmpv6.PACKET_TOO_BIG };
+  const six = Array.from({ length: 8 }, () => limit.allow6(tooBig, icmpv6.PACKET_TOO_BIG, address, 0, 5000));
+  assert.deepEqual(six, [...Array(6).fill(ANYBODY), THIS_HOST, THIS_HOST]);
+});
+
+Deno.test("IcmpRateLimit limits this host by the bucket of all only", () => {
+  const limit = new IcmpRateLimit(ONE_EACH);
+  const may = () => limit.allow(DEFAULT_ICMP_LIMITS, icmp.DEST_UNREACH, icmp.HOST_UNREACH, 0x0a000001, 5000);
+  const allowed = Array.from({ length: 60 }, may);
+  const times = [ANYBODY, THIS_HOST, NOBODY].map((who) => allowed.filter((one) => one === who).length);
+  assert.deepEqual(times, [6, 44, 10]);
 });

@@ -26,13 +26,13 @@ interface Path {
 
 export class PmtuCache implements RouteLookup {
   readonly #routes: RouteLookup;
-  readonly #options: PmtuOptions;
+  options: PmtuOptions;
   /** By destination. */
   readonly #paths: Map<number, Path> = new Map();
 
   constructor(routes: RouteLookup, options: PmtuOptions) {
     this.#routes = routes;
-    this.#options = options;
+    this.options = options;
   }
 
   /** The route with the least MTU that is known of its path. */
@@ -48,7 +48,7 @@ export class PmtuCache implements RouteLookup {
    * Returns whether what is known of the path has changed.
    */
   update(dst: number, src: number, mtu: number, now: number): boolean {
-    const { minPmtu, expiresSeconds } = this.#options;
+    const { minPmtu, expiresSeconds } = this.options;
     const known = this.#paths.get(dst | 0);
     const route = this.lookup(dst, src, 0, 0);
     if (route.errno !== 0 || route.mtuLocked || known?.locked || route.mtu < mtu) return false;

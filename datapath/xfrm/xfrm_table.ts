@@ -39,7 +39,7 @@ export class XfrmTable implements OuterSource {
   readonly policies: PolicyTable = new PolicyTable();
   readonly routeCache: RouteCache;
   readonly compressor: Compressor;
-  readonly defaultTtl: number;
+  defaultTtl: number;
   /** SAs that outgoing flows miss. */
   readonly acquires: Acquires = new Acquires();
   /** Bundles of outgoing flows; verdicts on outer and on inner packets that came in. */

@@ -34,6 +34,7 @@ export class GatewayDouble implements Gateway {
       ifindexOf: (name) => name === "lo" ? 1 : null,
       ifnameOf: (ifindex) => ifindex === 1 ? "lo" : null,
       checkTransform: () => null,
+      sysctls: { noPmtuDisc: () => false, acqExpires: () => 30 },
       now: () => 1_700_000_000,
       wallTime: (seconds) => seconds,
       event: (kind, body) => this.tell(kind, body),

@@ -48,6 +48,7 @@ export function setUpXfrm() {
   const events: { kind: string; body: unknown }[] = [];
   const clock = { now: 1000 };
   const listeners = { heard: true };
+  const sysctls = { noPmtuDisc: false, acqExpires: 30 };
   /** The very keys that the XfrmUser holds. */
   const specs: TransformSpec[] = [];
   let refusal: { errno: Errno; message: string } | null = null;
@@ -64,6 +65,7 @@ export function setUpXfrm() {
       specs.push(spec);
       return refusal;
     },
+    sysctls: { noPmtuDisc: () => sysctls.noPmtuDisc, acqExpires: () => sysctls.acqExpires },
     now: () => clock.now,
     wallTime: (seconds) => seconds,
     event: (kind, body) => events.push({ kind, body }),
@@ -71,7 +73,7 @@ export function setUpXfrm() {
   });
   const refuse = (errno: Errno) => refusal = { errno, message: "refused" };
   const memory = (record: { readonly cells: bigint }) => keeper.memoryAt(record.cells);
-  return { user, sent, events, clock, listeners, refuse, specs, keeper, memory };
+  return { user, sent, events, clock, listeners, sysctls, refuse, specs, keeper, memory };
 }
 
 export function value<T>(result: Result<T>): T {
