@@ -59,13 +59,23 @@ export class NetnsExits<N extends Namespace> {
   #check(namespaces: readonly N[]): void {
     const suspects = namespaces.filter((n) => n.inode !== this.#own && inodeOfName(n.name) !== n.inode);
     if (suspects.length === 0) return;
-    const alive = new Set([...namedNetns().map(({ inode }) => inode), ...livedInNetns()]);
+    const alive = this.#alive();
     for (const namespace of suspects) {
-      if (alive.has(namespace.inode)) continue;
+      if (alive === null || alive.has(namespace.inode)) continue;
       this.#deps.log(`${namespace.name}: the namespace is gone, with its devices, states and policies`);
       this.#deps.end(namespace).catch((error) => {
         this.#deps.log(`Cannot end namespace "${namespace.name}": ${(error as Error).message}`);
       });
+    }
+  }
+
+  /** Namespaces that live; null when that can't be told now, as without a descriptor to look by. */
+  #alive(): Set<number> | null {
+    try {
+      return new Set([...namedNetns().map(({ inode }) => inode), ...livedInNetns()]);
+    } catch (error) {
+      this.#deps.log(`Cannot tell which namespaces live: ${(error as Error).message}`);
+      return null;
     }
   }
 

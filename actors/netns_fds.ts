@@ -8,6 +8,7 @@ import { openPacketSendSocket } from "../ffi/packet_socket.ts";
 import { openRawSocket } from "../ffi/raw_socket.ts";
 import { openRtnetlink } from "../ffi/rtnetlink.ts";
 import { openRtnetlinkMonitor } from "../ffi/rtnetlink_monitor.ts";
+import { checkReserve } from "./descriptor_reserve.ts";
 
 /** IPPROTO_RAW: a socket that sends whole packets of any protocol and receives none. */
 const SEND_ONLY = 255;
@@ -49,6 +50,7 @@ export function openNetnsFds(netns: number): NetnsFds {
   const opened: number[] = [netns];
   const keep = (fd: number): number => {
     opened.push(fd);
+    if (fd >= 0) checkReserve(fd, "Open the sockets of a namespace");
     return fd;
   };
   try {

@@ -161,6 +161,8 @@ export function refused(error: unknown, ns: NetnsRef): Result<never> {
     case "EEXIST":
       return fail("EEXIST", error.message, "netns");
     case "ENOSPC":
+    case "EMFILE":
+    case "ENFILE":
       return fail("ENOBUFS", error.message);
     default:
       return fail("EINVAL", `${error.message} (network namespace "${ns}")`, "netns");

@@ -1,5 +1,5 @@
 /** The real devices behind the vti's: TUN devices of one namespace, made and changed by rtnetlink. */
-import { EBADFD, EBUSY, EEXIST, SyscallError } from "../ffi/errno.ts";
+import { EBADFD, EBUSY, EEXIST, EMFILE, ENFILE, SyscallError } from "../ffi/errno.ts";
 import { close } from "../ffi/io.ts";
 import type { Rtnetlink } from "../ffi/rtnetlink.ts";
 import { IFF_LOWER_UP, IFF_MULTICAST, IFF_NOARP, IFF_UP, type Link } from "../ffi/rtnetlink_link.ts";
@@ -14,6 +14,7 @@ import {
   TUN_F_ALL,
 } from "../ffi/tun.ts";
 import type { ControlTunnel } from "./control/ip_tunnel.ts";
+import { checkReserve } from "./descriptor_reserve.ts";
 import { type Errno, fail, ok, type Result, STRERROR } from "./control/kernel_error.ts";
 import { type LiveLink, UNTOUCHED } from "./control/vti_fill_info.ts";
 import { TX_QUEUE_PACKETS, type VtiDevices } from "./control/vti_link_ops.ts";
@@ -118,6 +119,7 @@ export class TunDevices implements VtiDevices {
 
   #keep({ fd, ifindex, name }: Tun, dress: () => void): TunDevice {
     try {
+      checkReserve(fd, `Open TUN device "${name}"`);
       dress();
       if (this.#options.persistent) setPersist(fd, true);
     } catch (error) {
@@ -192,5 +194,7 @@ function attempt<T>(action: string, calls: () => T): Result<T> {
 function controlErrno(error: SyscallError): Errno {
   // A name that another TUN device has.
   if (error.errno === EBUSY) return "EEXIST";
+  // A kernel's vti needs no descriptor; what it may lack is room.
+  if (error.errno === EMFILE || error.errno === ENFILE) return "ENOBUFS";
   return error.errnoName in STRERROR ? error.errnoName as Errno : "EINVAL";
 }

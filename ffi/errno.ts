@@ -20,6 +20,7 @@ export const EBUSY = 16;
 export const EEXIST = 17;
 export const ENODEV = 19;
 export const EINVAL = 22;
+export const ENFILE = 23;
 export const EMFILE = 24;
 export const ENOTTY = 25;
 export const ENOSPC = 28;
@@ -59,6 +60,7 @@ const NAMES: ReadonlyMap<number, string> = new Map(
     EEXIST,
     ENODEV,
     EINVAL,
+    ENFILE,
     EMFILE,
     ENOTTY,
     ENOSPC,
@@ -105,6 +107,7 @@ export function errnoName(value: number): string {
 const REMEDIES: Readonly<Record<number, string>> = {
   [EPERM]: "run as root or with CAP_NET_ADMIN, CAP_NET_RAW and CAP_SYS_ADMIN",
   [EACCES]: "run as root or with CAP_NET_ADMIN, CAP_NET_RAW and CAP_SYS_ADMIN",
+  [ENFILE]: "raise the host's limit of open files (sysctl fs.file-max)",
   [EMFILE]: "raise the limit of open files (ulimit -n)",
 };
 
