@@ -6,7 +6,7 @@
  * Without arguments it draws the saved baseline to docs/comparison.svg.
  */
 import { BASELINE, type ComparisonRecord } from "./baseline.ts";
-import { median } from "./report.ts";
+import { median } from "./goals/statistics.ts";
 
 const LABELS: Readonly<Record<string, string>> = {
   "bare-veth": "no tunnel (bare veth)",
@@ -29,8 +29,9 @@ const BOTTOM = 34;
 
 /** Bars of the medians with a line from the slowest to the fastest round, as SVG that reads on light and dark pages. */
 export function chart(record: ComparisonRecord): string {
-  const rows = Object.entries(record.samples).map(([name, samples]) => {
-    const rates = samples.map((sample) => sample.gbps);
+  const rows = Object.keys(LABELS).flatMap((name) => {
+    const rates = record.samples[name]?.["stream"];
+    if (rates === undefined) return [];
     return { name, median: median(rates), min: Math.min(...rates), max: Math.max(...rates) };
   });
   const peer = rows.find((row) => row.name === "libipsec")?.median;
@@ -42,9 +43,7 @@ export function chart(record: ComparisonRecord): string {
     const middle = y + BAR / 2;
     const ours = row.name.startsWith("packed") || row.name.startsWith("isolated");
     const times = peer === undefined ? "" : ` · ${(row.median / peer).toFixed(1)} ×`;
-    return `  <text x="${LEFT - 10}" y="${middle + 4}" text-anchor="end">${
-      LABELS[row.name] ?? row.name
-    }</text>
+    return `  <text x="${LEFT - 10}" y="${middle + 4}" text-anchor="end">${LABELS[row.name]}</text>
   <rect x="${LEFT}" y="${y}" width="${(x(row.median) - LEFT).toFixed(1)}" height="${BAR}" rx="2" class="${
       ours ? "ours" : "other"
     }"/>

@@ -1,23 +1,23 @@
-/**
- * Side by side on one machine, in one go: a single TCP stream through this gateway, through strongSwan's user-space
- * IPsec, through wireguard-go, and through nothing.
- *
- *     deno run -A bench/compare.ts [--rounds N] [--seconds N] [--only NAME,...] [--json FILE] [--check]
- *
- * Each measurement builds two namespaces and fresh processes and takes them away. Rounds alternate the paths and
- * reverse their order, so that warm-up and neighbours on the machine hit all alike; the table shows medians.
- * --check ends with exit code 1 when a floor is missed, or a ratio fell by more than a fifth against the baseline that
- * `--json bench/results/baseline.json` saved.
- */
+/** Side by side on one machine, in one go: this gateway, strongSwan's user-space IPsec, wireguard-go, and no tunnel. */
 import { parseArgs } from "node:util";
 import { readBaseline, regressions } from "./baseline.ts";
-import { measure, type Sample } from "./measure.ts";
+import { firstPacket } from "./goals/first_packet.ts";
+import { idleCpu } from "./goals/idle_cpu.ts";
+import type { Measurement } from "./goals/measurement.ts";
+import { idleRoundTrip, loadedRoundTrip } from "./goals/round_trip.ts";
+import { stream } from "./goals/stream.ts";
+import { streams16 } from "./goals/streams16.ts";
+import { tunnels } from "./goals/tunnels.ts";
+import { udpLoss } from "./goals/udp_loss.ts";
+import { udpMix, udpSmall } from "./goals/udp_rate.ts";
 import { bareVeth } from "./peers/bare_veth.ts";
 import type { Contender } from "./peers/contender.ts";
 import { gateway } from "./peers/gateway.ts";
+import { gatewayTunnels } from "./peers/gateway_tunnels.ts";
 import { libipsec } from "./peers/libipsec.ts";
 import { wireguardGo } from "./peers/wireguard_go.ts";
-import { checkFloors, table } from "./report.ts";
+import { digits, figuresTable, goalsTable } from "./report.ts";
+import { type Plan, rounds } from "./rounds.ts";
 
 const CONTENDERS: readonly Contender[] = [
   bareVeth,
@@ -27,73 +27,106 @@ const CONTENDERS: readonly Contender[] = [
   gateway("packed", "udp"),
   gateway("isolated", "raw"),
   gateway("isolated", "udp"),
+  gateway("packed", "udp", "chacha20poly1305"),
+  gateway("packed", "udp", "cbc128-sha256"),
+  gatewayTunnels(1000),
+];
+/** In the order in which a path meets them: the last takes it down. */
+const MEASUREMENTS: readonly Measurement[] = [
+  idleRoundTrip,
+  idleCpu,
+  tunnels,
+  stream,
+  streams16,
+  loadedRoundTrip,
+  udpSmall,
+  udpLoss,
+  udpMix,
+  firstPacket,
 ];
 
-const { values } = parseArgs({
-  args: Deno.args,
-  options: {
-    rounds: { type: "string", default: "3" },
-    seconds: { type: "string", default: "5" },
-    only: { type: "string" },
-    json: { type: "string" },
-    check: { type: "boolean", default: false },
-  },
-});
-const rounds = positive("--rounds", values.rounds);
-const seconds = positive("--seconds", values.seconds);
-const contenders = choose(values.only);
+const USAGE =
+  `Usage: deno run -A bench/compare.ts [--rounds N] [--seconds N] [--only NAME,...] [--json FILE] [--check]
+
+  --rounds N     each path is built, measured and taken down that often (default 3); medians count
+  --seconds N    length of a measurement (default 3)
+  --only NAMES   of measurements and of contenders, with commas between; absent: all
+  --json FILE    write all figures; bench/results/baseline.json is the baseline
+  --check        exit code 1 when something failed, when a goal is missed that the baseline reached, or when a ratio
+                 is worse than the baseline's by more than a fifth
+
+Measurements: ${MEASUREMENTS.map(({ name }) => name).join(", ")}
+Contenders: ${CONTENDERS.map(({ name }) => name).join(", ")}`;
+
+const { values } = parse();
+if (values.help) {
+  console.log(USAGE);
+  Deno.exit(0);
+}
+const plan: Plan = {
+  ...chosen(values.only?.split(",") ?? []),
+  rounds: positive("--rounds", values.rounds),
+  seconds: positive("--seconds", values.seconds),
+};
 
 console.log(machine());
-console.log(`single TCP stream, ${seconds} s, median of ${rounds} alternating rounds`);
-for (const { name, describe } of contenders) console.log(`  ${name}: ${describe}`);
+console.log(`median (least..most) of ${plan.rounds} alternating rounds, ${plan.seconds} s each`);
+for (const { name, describe } of plan.contenders) console.log(`  ${name}: ${describe}`);
+const { samples, failures } = await rounds(plan);
+for (const measurement of plan.measurements) {
+  if (!plan.contenders.some(({ name }) => measurement.contenders.includes(name))) continue;
+  console.log(`\n${measurement.name}: ${measurement.describe}\n${figuresTable(measurement, samples)}`);
+}
+const baseline = await readBaseline();
+console.log(`\n${goalsTable(samples, baseline?.samples ?? null)}\n`);
+const worse = baseline === null ? [] : regressions(baseline.samples, samples);
+for (const { goal, before, now } of worse) {
+  console.log(`WORSE ${goal.what}, ${goal.of}: ${digits(now)}, ${digits(before)} in the baseline`);
+}
+for (const failure of failures) console.log(`FAILED ${failure}`);
+if (values.json !== undefined) {
+  const record = { machine: machine(), rounds: plan.rounds, seconds: plan.seconds, samples };
+  await Deno.writeTextFile(values.json, JSON.stringify(record) + "\n");
+}
+if (values.check && worse.length + failures.length > 0) Deno.exit(1);
 
-const samples = new Map<string, Sample[]>(contenders.map(({ name }) => [name, []]));
-for (let round = 0; round < rounds; round++) {
-  for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) {
-    const sample = await measure(contender, seconds);
-    samples.get(contender.name)!.push(sample);
-    console.error(`round ${round + 1} ${contender.name.padEnd(14)} ${sample.gbps.toFixed(2)} Gbit/s`);
+function parse() {
+  try {
+    return parseArgs({
+      options: {
+        rounds: { type: "string", default: "3" },
+        seconds: { type: "string", default: "3" },
+        only: { type: "string" },
+        json: { type: "string" },
+        check: { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
+      },
+    });
+  } catch (error) {
+    wrong((error as Error).message);
   }
 }
 
-console.log(`\n${table(samples)}\n`);
-console.log(
-  "cpu: busy time of the whole machine, iperf3 and kernel included; own: user and system time of the",
-);
-console.log(
-  "path's processes; RSS: of the path's processes together; growth: in the second half of a transfer\n",
-);
-const floors = checkFloors(samples);
-for (const { name, than, factor, reached, ok } of floors) {
-  console.log(`${ok ? "ok  " : "MISS"} ${name} ${reached.toFixed(2)} x ${than}, floor ${factor}`);
+/** Names of measurements narrow the measurements, those of contenders the contenders. */
+function chosen(names: readonly string[]): Pick<Plan, "contenders" | "measurements"> {
+  const unknown = names.find((name) => ![...MEASUREMENTS, ...CONTENDERS].some((one) => one.name === name));
+  if (unknown !== undefined) wrong(`Cannot find "${unknown}": it is neither a measurement nor a contender`);
+  const named = <T extends { readonly name: string }>(all: readonly T[]) => {
+    const some = all.filter(({ name }) => names.includes(name));
+    return some.length > 0 ? some : all;
+  };
+  const measurements = named(MEASUREMENTS);
+  const measured = ({ name }: Contender) => measurements.some((m) => m.contenders.includes(name));
+  return { measurements, contenders: named(CONTENDERS).filter(measured) };
 }
-const baseline = await readBaseline();
-const worse = baseline === null ? [] : regressions(baseline, samples);
-for (const { name, before, now } of worse) {
-  console.log(`WORSE ${name} ${now.toFixed(2)} x libipsec, ${before.toFixed(2)} in the baseline`);
-}
-if (values.json !== undefined) {
-  const record = { machine: machine(), rounds, seconds, samples: Object.fromEntries(samples), floors };
-  await Deno.writeTextFile(values.json, JSON.stringify(record, null, 2) + "\n");
-}
-if (values.check && (worse.length > 0 || floors.some(({ ok }) => !ok))) Deno.exit(1);
 
 function positive(option: string, text: string): number {
   const value = Number(text);
-  if (!(value > 0)) usage(`Cannot read ${option} "${text}": expected a positive number`);
-  return value;
+  return value > 0 ? value : wrong(`Cannot read ${option} "${text}": expected a positive number`);
 }
 
-function choose(only: string | undefined): readonly Contender[] {
-  if (only === undefined) return CONTENDERS;
-  return only.split(",").map((name) =>
-    CONTENDERS.find((contender) => contender.name === name) ??
-      usage(`Cannot find "${name}": expected ${CONTENDERS.map((contender) => contender.name).join(", ")}`)
-  );
-}
-
-function usage(message: string): never {
-  console.error(message);
+function wrong(message: string): never {
+  console.error(`${message}\n\n${USAGE}`);
   Deno.exit(2);
 }
 

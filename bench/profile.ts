@@ -1,34 +1,29 @@
 /**
- * Where the time of a transfer goes: TCP through two daemons whose workers keep the time of their system calls, crypto
- * and hops.
- *
- *     deno run -A bench/profile.ts [--placement packed|isolated] [--encap raw|udp] [--algorithm NAME]
- *                                  [--streams N] [--datagram BYTES] [--seconds N] [--json FILE]
- *
- * With --datagram: UDP as fast as iperf3 can, in datagrams of that payload.
+ * Where the time of a transfer goes: TCP or UDP through two daemons whose workers keep the time of their system calls,
+ * crypto and hops.
  *
  * Keeping the time slows the transfer down by a tenth or so; shares and counts hold, the rate is not the product's.
  * "ns" is the time of a kind for each packet that the worker had, both ways together.
  */
 import { parseArgs } from "node:util";
-import { algorithm } from "../tests/doubles/algorithms.ts";
+import { algorithm, ALGORITHMS } from "../tests/doubles/algorithms.ts";
 import { Daemon, type Placement } from "../tests/doubles/daemon.ts";
 import { Topology } from "../tests/doubles/topology.ts";
 import { setUpTunnel, type TunnelEnd } from "../tests/doubles/tunnel.ts";
 import { type Bench, INNER, reachable, type Side, SIDES, UNDERLAY } from "./peers/contender.ts";
 import type { Tally, WorkerReport } from "./profile/probe.ts";
 
-const { values } = parseArgs({
-  options: {
-    placement: { type: "string", default: "packed" },
-    encap: { type: "string", default: "raw" },
-    algorithm: { type: "string", default: "gcm128" },
-    streams: { type: "string", default: "1" },
-    datagram: { type: "string" },
-    seconds: { type: "string", default: "5" },
-    json: { type: "string" },
-  },
-});
+const USAGE = `Usage: deno run -A bench/profile.ts [OPTIONS]
+
+  --placement P       packed (default), isolated
+  --encap E           raw (default), udp
+  --algorithm NAME    ${ALGORITHMS.map(({ name }) => name).join(", ")}
+  --streams N         TCP streams (default 1)
+  --datagram BYTES    UDP as fast as iperf3 can, in datagrams of that payload
+  --seconds N         what is measured of the transfer (default 5)
+  --json FILE         write all figures`;
+
+const values = options();
 /** Time until the transfer has found its rate and the workers' code is compiled, milliseconds. */
 const WARM_UP_MS = 2000;
 /** A worker looks for its orders every TICK_MS. */
@@ -76,6 +71,29 @@ for (const side of SIDES) {
 }
 if (values.json !== undefined) {
   await Deno.writeTextFile(values.json, JSON.stringify({ title, gbps, reports }, null, 2) + "\n");
+}
+
+function options() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        placement: { type: "string", default: "packed" },
+        encap: { type: "string", default: "raw" },
+        algorithm: { type: "string", default: "gcm128" },
+        streams: { type: "string", default: "1" },
+        datagram: { type: "string" },
+        seconds: { type: "string", default: "5" },
+        json: { type: "string" },
+        help: { type: "boolean", default: false },
+      },
+    });
+    if (!values.help) return values;
+    console.log(USAGE);
+    Deno.exit(0);
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${USAGE}`);
+    Deno.exit(2);
+  }
 }
 
 async function startEnd(side: Side): Promise<TunnelEnd> {

@@ -1,89 +1,49 @@
-/** Samples of all rounds, their medians, the table and the floors. */
-import type { Sample } from "./measure.ts";
+/** The tables that bench/compare.ts prints. */
+import { GOALS, isReached, reached, type Samples } from "./goals/goals.ts";
+import type { Measurement } from "./goals/measurement.ts";
+import { median } from "./goals/statistics.ts";
 
-export type Samples = ReadonlyMap<string, readonly Sample[]>;
-
-/** What a contender must reach, as a multiple of another's rate. */
-export interface Floor {
-  readonly name: string;
-  readonly than: string;
-  readonly factor: number;
+/** One measurement: a row a contender, with the median of each figure and its least and most. */
+export function figuresTable({ figures, contenders }: Measurement, samples: Samples): string {
+  const measured = contenders.filter((name) => samples[name]?.[Object.keys(figures)[0]!] !== undefined);
+  const head = ["", ...Object.entries(figures).map(([figure, unit]) => `${figure}, ${unit}`)];
+  const rows = measured.map((name) => [
+    name,
+    ...Object.keys(figures).map((figure) => {
+      const values = samples[name]![figure]!;
+      return `${digits(median(values))} (${digits(Math.min(...values))}..${digits(Math.max(...values))})`;
+    }),
+  ]);
+  return table([head, ...rows]);
 }
 
-export const FLOORS: readonly Floor[] = [
-  { name: "packed-raw", than: "libipsec", factor: 2.5 },
-  { name: "packed-udp", than: "libipsec", factor: 2.5 },
-  { name: "isolated-raw", than: "libipsec", factor: 1.5 },
-  { name: "isolated-udp", than: "libipsec", factor: 1.5 },
-];
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((x, y) => x - y);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
-
-/** Median of each figure by itself. */
-export function medianSample(samples: readonly Sample[]): Sample {
-  const of = (key: keyof Sample) => median(samples.map((sample) => sample[key]));
-  return {
-    gbps: of("gbps"),
-    machineCpu: of("machineCpu"),
-    pathCpu: of("pathCpu"),
-    rss: of("rss"),
-    rssGrowth: of("rssGrowth"),
-  };
-}
-
-const COLUMNS = [
-  ["path", 14],
-  ["Gbit/s", 9],
-  ["min..max", 13],
-  ["cpu s/Gbit", 12],
-  ["own s/Gbit", 12],
-  ["x libipsec", 12],
-  ["x wireguard-go", 16],
-  ["x bare-veth", 13],
-  ["RSS MiB", 9],
-  ["growth", 8],
-] as const;
-
-export function table(samples: Samples): string {
-  const medians = new Map([...samples].map(([name, all]) => [name, medianSample(all)]));
-  const ratio = (of: Sample, name: string) => {
-    const base = medians.get(name);
-    return base === undefined ? "-" : (of.gbps / base.gbps).toFixed(2);
-  };
-  const rows = [...medians].map(([name, m]) => {
-    const rates = samples.get(name)!.map((sample) => sample.gbps);
-    return [
-      name,
-      m.gbps.toFixed(2),
-      `${Math.min(...rates).toFixed(2)}..${Math.max(...rates).toFixed(2)}`,
-      m.machineCpu.toFixed(3),
-      m.pathCpu.toFixed(3),
-      ratio(m, "libipsec"),
-      ratio(m, "wireguard-go"),
-      ratio(m, "bare-veth"),
-      m.rss.toFixed(0),
-      m.rssGrowth.toFixed(1),
-    ];
+/** The goals whose figures were measured. */
+export function goalsTable(samples: Samples, baseline: Samples | null): string {
+  const rows = GOALS.flatMap((goal) => {
+    const now = reached(goal, samples);
+    if (now === null) return [];
+    const before = baseline === null ? null : reached(goal, baseline);
+    const than = goal.than === undefined ? "" : `x ${goal.than.contenders.join(", ")}`;
+    return [[
+      isReached(goal, now) ? "ok" : "MISS",
+      goal.what,
+      goal.of,
+      digits(now),
+      goal.is,
+      `${goal.value} ${goal.than?.contenders[0] === goal.of ? "" : than}`,
+      before === null ? "-" : digits(before),
+    ]];
   });
-  const line = (cells: readonly string[]) =>
-    cells.map((cell, i) => i === 0 ? cell.padEnd(COLUMNS[i]![1]) : cell.padStart(COLUMNS[i]![1])).join("");
-  return [line(COLUMNS.map(([title]) => title)), ...rows.map(line)].join("\n");
+  return table([["", "goal", "of", "reached", "", "wanted", "baseline"], ...rows]);
 }
 
-export interface FloorResult extends Floor {
-  readonly reached: number;
-  readonly ok: boolean;
+/** Three significant digits, no more than are there. */
+export function digits(value: number): string {
+  if (value === 0 || !Number.isFinite(value)) return `${value}`;
+  return Math.abs(value) >= 100 ? value.toFixed(0) : `${Number(value.toPrecision(3))}`;
 }
 
-/** The floors whose both sides were measured. */
-export function checkFloors(samples: Samples): FloorResult[] {
-  const rate = (name: string) => median(samples.get(name)!.map((sample) => sample.gbps));
-  return FLOORS.filter(({ name, than }) => samples.has(name) && samples.has(than)).map((floor) => {
-    const reached = rate(floor.name) / rate(floor.than);
-    return { ...floor, reached, ok: reached >= floor.factor };
-  });
+function table(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((cells) => cells[column]!.length)));
+  return rows.map((cells) => cells.map((cell, i) => cell.padEnd(widths[i]!)).join("  ").trimEnd()).join("\n");
 }

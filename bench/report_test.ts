@@ -1,26 +1,30 @@
 import assert from "node:assert/strict";
-import { checkFloors, median, table } from "./report.ts";
+import { digits, figuresTable, goalsTable } from "./report.ts";
+import { stream } from "./goals/stream.ts";
 
-const sample = (gbps: number) => ({ gbps, machineCpu: 1, pathCpu: 0.5, rss: 10, rssGrowth: 0 });
+const figures = (gbps: number[]) => ({
+  "stream": gbps,
+  "stream-machine-cpu": [1],
+  "stream-own-cpu": [1],
+  "stream-rss": [1],
+});
+const samples = { "libipsec": figures([0.4, 9, 0.5]), "packed-raw": figures([6]) };
 
-Deno.test("median() is the middle value, or the mean of the two in the middle", () => {
-  assert.equal(median([3, 1, 2]), 2);
-  assert.equal(median([4, 1, 3, 2]), 2.5);
+Deno.test("figuresTable() has a row for each contender that was measured", () => {
+  const rows = figuresTable(stream, samples).split("\n");
+  assert.equal(rows.length, 3);
+  assert.match(rows[0]!, /^ +stream, Gbit\/s +stream-machine-cpu, s\/Gbit/);
+  assert.match(rows[1]!, /^libipsec +0\.5 \(0\.4\.\.9\) +1 \(1\.\.1\)/);
 });
 
-Deno.test("checkFloors() compares medians and leaves out what was not measured", () => {
-  const samples = new Map([
-    ["libipsec", [sample(0.4), sample(9), sample(0.2)]],
-    ["packed-udp", [sample(1), sample(1), sample(1)]],
-    ["isolated-udp", [sample(0.5)]],
-  ]);
-  assert.deepEqual(checkFloors(samples).map(({ name, reached, ok }) => [name, reached, ok]), [
-    ["packed-udp", 2.5, true],
-    ["isolated-udp", 1.25, false],
-  ]);
+Deno.test("goalsTable() has what was measured, and says what is missed", () => {
+  const rows = goalsTable(samples, null).split("\n");
+  assert.equal(rows.length, 2);
+  assert.match(rows[1]!, /^ok +one TCP stream +packed-raw +12 +at least +10 x libipsec +-$/);
+  const slower = { ...samples, "packed-raw": figures([4]) };
+  assert.match(goalsTable(slower, samples), /\nMISS +one TCP stream +packed-raw +8 .* 12$/);
 });
 
-Deno.test("table() has a row for each path and a dash where there is nothing to compare with", () => {
-  const [, row] = table(new Map([["libipsec", [sample(0.5), sample(1)]]])).split("\n");
-  assert.match(row!, /^libipsec +0\.75 +0\.50\.\.1\.00 +1\.000 +0\.500 +1\.00 +- +- +10 +0\.0$/);
+Deno.test("digits() keeps three", () => {
+  assert.deepEqual([0, 0.012345, 1.2345, 12, 123456].map(digits), ["0", "0.0123", "1.23", "12", "123456"]);
 });

@@ -21,6 +21,10 @@ export interface Path {
   readonly server: string;
   /** Processes that carry the traffic: both ends'. */
   readonly pids: readonly number[];
+  /** Ends the process of namespace a; the function it resolves to starts it again with the state that it left. */
+  readonly stopA?: () => Promise<() => Promise<unknown>>;
+  /** Tunnels that the processes were told of when they started, and the seconds until the slower end was ready. */
+  readonly configured?: { readonly servers: readonly string[]; readonly seconds: number };
 }
 
 export interface Contender {
