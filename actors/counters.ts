@@ -27,6 +27,8 @@ const TX_ERRORS = 6;
 const TX_CARRIER_ERRORS = 7;
 const TX_ABORTED_ERRORS = 8;
 const COLLISIONS = 9;
+/** Packets read from the device whose batch is not home yet. */
+export const IN_FLIGHT = 10;
 const DROPS = 16;
 export const TUNNEL_CELLS: number = DROPS + DROP_ROWS.length;
 

@@ -10,12 +10,19 @@ import { TunnelActor } from "./tunnel.ts";
 
 export function makeActor(_actor: ActorId, init: unknown, context: Context<Batch>): Behaviour<Batch> {
   const record = init as ActorInit;
+  const { quarantine } = record;
   switch (record.kind) {
     case "netns":
-      return new NetnsActor(context, { ...record, mib: cellsAt(record.mib, XFRM_MIB.length) });
+      return new NetnsActor(context, {
+        ...record,
+        mib: cellsAt(record.mib, XFRM_MIB.length),
+        inFlight: cellsAt(record.inFlight, 1),
+      }, quarantine);
     case "sa_table":
-      return new SaTableActor(context, { ...record, mib: cellsAt(record.mib, XFRM_MIB.length) });
-    case "tunnel":
-      return new TunnelActor(context, { ...record, counters: cellsAt(record.counters, TUNNEL_CELLS) });
+      return new SaTableActor(context, { ...record, mib: cellsAt(record.mib, XFRM_MIB.length) }, quarantine);
+    case "tunnel": {
+      const counters = cellsAt(record.counters, TUNNEL_CELLS);
+      return new TunnelActor(context, { ...record, counters }, quarantine);
+    }
   }
 }

@@ -9,6 +9,7 @@ import type { WantedState } from "../datapath/xfrm/xfrm_acquire.ts";
 import type { MemoryAddress } from "../ffi/shared_memory.ts";
 import type { ControlTunnel } from "./control/ip_tunnel.ts";
 import type { XfrmChange } from "./control/xfrm_change.ts";
+import type { PacketDigest } from "./poison_mark.ts";
 import type { OutputSysctls } from "./sysctls.ts";
 
 /** KIND of a batch on its round trip. */
@@ -35,6 +36,16 @@ export interface UdpPort {
   readonly fd: number;
 }
 
+/** How an actor is kept from packets that do harm. */
+export interface QuarantineInit {
+  /** Memory of its mark (poison_mark.ts). */
+  readonly mark: MemoryAddress;
+  /** For how long it shall process packets one at a time, milliseconds. */
+  readonly carefulMs: number;
+  /** Packets that it shall drop. */
+  readonly known: readonly PacketDigest[];
+}
+
 export interface NetnsInit {
   readonly kind: "netns";
   readonly saTable: number;
@@ -58,6 +69,8 @@ export interface NetnsInit {
   readonly udpPorts: readonly UdpPort[];
   readonly tunnels: readonly IpTunnelParm[];
   readonly mib: MibCells;
+  /** One cell: received packets that other actors have. */
+  readonly inFlight: Float64Array;
 }
 
 export interface SaTableInit extends OutputSysctls {
@@ -93,10 +106,11 @@ export interface TunnelInit extends TunnelView {
 
 /** An init record on its way: cells by the address of their memory. A view of it would be copied. */
 type OnItsWay<T, Cells extends keyof T> = Omit<T, Cells> & { readonly [C in Cells]: MemoryAddress };
-export type NetnsMessage = OnItsWay<NetnsInit, "mib">;
+export type NetnsMessage = OnItsWay<NetnsInit, "mib" | "inFlight">;
 export type SaTableMessage = OnItsWay<SaTableInit, "mib">;
 export type TunnelMessage = OnItsWay<TunnelInit, "counters">;
-export type ActorInit = NetnsMessage | SaTableMessage | TunnelMessage;
+export type ActorRecord = NetnsMessage | SaTableMessage | TunnelMessage;
+export type ActorInit = ActorRecord & { readonly quarantine: QuarantineInit };
 
 /** Gateway → netns. */
 export type NetnsLetter =
@@ -133,7 +147,17 @@ export type GatewayLetter =
   | { readonly op: "expired"; readonly number: number; readonly hard: boolean }
   /** Packets in UDP come from another address (u32, host order) or port. */
   | { readonly op: "mapped"; readonly number: number; readonly src: number; readonly port: number }
-  | { readonly op: "acquire"; readonly wanted: WantedState };
+  | { readonly op: "acquire"; readonly wanted: WantedState }
+  | PoisonLetter;
+
+/** A stage threw at a packet, which was dropped. */
+export interface PoisonLetter extends PacketDigest {
+  readonly op: "poison";
+  /** What was thrown. */
+  readonly message: string;
+  /** Such packets since the last letter, this one included. */
+  readonly packets: number;
+}
 
 /** A tunnel as the packet path knows it. */
 export function parmOf({ actor, ifindex, parms, up, order }: ControlTunnel): IpTunnelParm {

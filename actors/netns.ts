@@ -5,6 +5,7 @@
 import {
   type Batch,
   COUNT,
+  CURSOR,
   ENCAP,
   IKEY,
   INGRESS,
@@ -37,12 +38,15 @@ import {
   type GatewayLetter,
   type NetnsInit,
   type NetnsLetter,
+  type QuarantineInit,
   type SaTableLetter,
   type UdpPort,
 } from "./messages.ts";
 import { batchMaker } from "./new_batch.ts";
 import { NextHops } from "./next_hops.ts";
 import { PacketRate } from "./packet_rate.ts";
+import { Stage } from "./poison_mark.ts";
+import { Quarantine } from "./quarantine.ts";
 import {
   type ActorId,
   type Behaviour,
@@ -78,11 +82,16 @@ export class NetnsActor implements Behaviour<Batch> {
   readonly #packet: PacketSender;
   readonly #nextHops: NextHops;
   readonly #rate = new PacketRate();
+  readonly #quarantine: Quarantine;
+  readonly #vtiInput = (batch: Batch) => this.#lookUp(batch);
 
-  constructor(context: Context<Batch>, init: NetnsInit) {
+  constructor(context: Context<Batch>, init: NetnsInit, quarantine: QuarantineInit) {
     this.#context = context;
     this.#init = init;
     this.#pool = context.pool(SLABS, batchMaker(context.self), (batch) => this.#lost(batch));
+    this.#quarantine = new Quarantine(context, quarantine, (reason) => init.mib[DROP_MIB[reason]]++);
+    // What a former worker had received went with it.
+    this.#writeOff();
     for (const parm of init.tunnels) this.#tunnels.set(parm);
     this.#raw = new MmsgSender(init.sendFd);
     this.#packet = new PacketSender(init.packetFd);
@@ -117,7 +126,13 @@ export class NetnsActor implements Behaviour<Batch> {
 
   parcel(batch: Batch): void {
     if (batch.i32[KIND] === BatchKind.send) this.#send(batch);
-    else this.#context.give(batch);
+    else this.#home(batch);
+  }
+
+  /** A received batch is back from the actors of its path. One that is not expected was counted as lost. */
+  #home(batch: Batch): void {
+    if (this.#pool.expects(batch)) this.#init.inFlight[0] -= batch.i32[COUNT];
+    this.#context.give(batch);
   }
 
   ready(token: number): void {
@@ -153,7 +168,9 @@ export class NetnsActor implements Behaviour<Batch> {
         this.#context.give(batch);
         return;
       }
-      if (this.#vtiInput(batch)) {
+      this.#quarantine.run(Stage.input, batch, this.#vtiInput);
+      if (hasTunnel(batch)) {
+        this.#init.inFlight[0] += batch.i32[COUNT];
         batch.i32[TO] = this.#init.saTable;
         batch.i32[KIND] = BatchKind.receive;
         this.#context.sendParcel(batch);
@@ -163,12 +180,12 @@ export class NetnsActor implements Behaviour<Batch> {
     }
   }
 
-  /** Is it ESP, and ip_tunnel_lookup, for each packet. Returns whether any packet has a tunnel. */
-  #vtiInput(batch: Batch): boolean {
+  /** Is it ESP, and ip_tunnel_lookup, for each packet from CURSOR on. */
+  #lookUp(batch: Batch): void {
     const i32 = batch.i32;
     const count = i32[COUNT];
-    let any = false;
-    for (let i = 0; i < count; i++) {
+    for (let i = i32[CURSOR]; i < count; i++) {
+      i32[CURSOR] = i;
       if (i32[UDP_PORTS + i] !== 0 && !stripEncap(batch, i, this.#udpPorts)) {
         i32[REASON + i] = DropReason.InNotEsp;
         continue;
@@ -182,14 +199,13 @@ export class NetnsActor implements Behaviour<Batch> {
         if (tunnel !== null) {
           i32[PACKET_TUNNEL + i] = tunnel.actor;
           i32[IKEY + i] = tunnel.iKey;
-          any = true;
           continue;
         }
         i32[REASON + i] = DropReason.InNoTunnel;
       }
       this.#init.mib[DROP_MIB[i32[REASON + i]]]++;
     }
-    return any;
+    i32[CURSOR] = 0;
   }
 
   /** Sends what was not refused, each packet by the socket that fits it, and lets the batch go home. */
@@ -260,12 +276,37 @@ export class NetnsActor implements Behaviour<Batch> {
     this.#context.send(this.#init.saTable, letter);
   }
 
-  /** A batch came back from a worker that failed. Its tunnels can't count it; the loss shows in the pool's figures. */
-  #lost(_batch: Batch): void {}
+  /** A batch came back from a worker that failed. Its tunnels can't count it any more. */
+  #lost(batch: Batch): void {
+    if (!this.#pool.expects(batch)) return;
+    this.#init.inFlight[0] -= batch.i32[COUNT];
+    this.#countLost(batch.i32[COUNT]);
+  }
+
+  /** None of its batches is out: what was under way went with a worker that failed. */
+  #writeOff(): void {
+    this.#countLost(this.#init.inFlight[0]);
+    this.#init.inFlight[0] = 0;
+  }
+
+  /** Which tunnels they were for is not known. */
+  #countLost(packets: number): void {
+    this.#init.mib[DROP_MIB[DropReason.InPoison]] += packets;
+  }
 
   flush(): void {}
-  tick(): void {}
+
+  tick(): void {
+    if (this.#init.inFlight[0] > 0 && this.#pool.outstanding === 0) this.#writeOff();
+  }
+
   stop(): void {}
+}
+
+/** Any packet has a tunnel. */
+function hasTunnel({ i32 }: Batch): boolean {
+  for (let i = 0, count = i32[COUNT]; i < count; i++) if (i32[PACKET_TUNNEL + i] !== 0) return true;
+  return false;
 }
 
 /** Notes how packet `i` in UDP is encapsulated and takes the draft's zeros off. False when it is no ESP. */

@@ -21,8 +21,10 @@ import { WeaknessLog } from "./control/xfrm_weak.ts";
 import { cellsAt } from "./counters.ts";
 import type { NetnsKeeper } from "./store/netns_keeper.ts";
 import type { GatewayEvent, XfrmStateInfo, XfrmStateRequest } from "./gateway.ts";
-import { type ActorInit, type GatewayLetter, parmOf, type UdpPort } from "./messages.ts";
+import { type ActorRecord, type GatewayLetter, parmOf, type PoisonLetter, type UdpPort } from "./messages.ts";
 import { closeNetnsFds, type NetnsFds } from "./netns_fds.ts";
+import { STAGES } from "./poison_mark.ts";
+import { describePacket } from "./poison_watch.ts";
 import { restoreSpace } from "./restore_space.ts";
 import { LinkCarrier } from "./link_carrier.ts";
 import { NetnsLinks } from "./netns_links.ts";
@@ -31,7 +33,7 @@ import { SpaceActors } from "./space_actors.ts";
 import type { SteadyClock } from "./steady_clock.ts";
 import { Sysctls } from "./sysctls.ts";
 
-/** Bytes between the counters of the netns actor and those of the SA table. */
+/** Bytes of the counters of the netns actor, and of those of the SA table behind them; then the netns actor's inFlight. */
 const MIB_BYTES = XFRM_MIB.length * 8;
 
 /** What a namespace needs of the gateway. */
@@ -130,7 +132,7 @@ export class NetnsSpace {
   }
 
   /** Init record of one of the namespace's actors as things stand now, or null for an actor of another one. */
-  initOf(actor: number): ActorInit | null {
+  initOf(actor: number): ActorRecord | null {
     if (actor === this.actors.netns) {
       return {
         kind: "netns",
@@ -147,6 +149,7 @@ export class NetnsSpace {
         udpPorts: this.#udp,
         tunnels: [...this.links.net.tunnels.values()].map(parmOf),
         mib: this.#netnsMib,
+        inFlight: this.keeper.mib.address + BigInt(2 * MIB_BYTES),
       };
     }
     if (actor === this.actors.saTable) {
@@ -173,7 +176,7 @@ export class NetnsSpace {
   }
 
   /** A letter of one of the namespace's actors. */
-  hear(letter: GatewayLetter): void {
+  hear(letter: GatewayLetter, from: number): void {
     switch (letter.op) {
       case "link":
         this.#follow(this.links.follower.changed(letter));
@@ -196,6 +199,9 @@ export class NetnsSpace {
       case "acquire":
         this.xfrm.acquire(letter.wanted);
         break;
+      case "poison":
+        this.#poisoned(from, letter);
+        break;
     }
   }
 
@@ -205,6 +211,12 @@ export class NetnsSpace {
     // A deleted device is no error; its deletion tells itself.
     if (errno !== EBADFD) this.#log(`Cannot read "${tunnel.ifname}": errno ${errno}, trying again`);
     this.#follow(this.links.homeOf(tunnel).follower.look(tunnel));
+  }
+
+  #poisoned(actor: number, letter: PoisonLetter): void {
+    const where = `${this.actors.words.get(actor)}, ${STAGES[letter.stage]}`;
+    const packets = letter.packets === 1 ? "a packet was" : `${letter.packets} packets were`;
+    this.#log(`${where}: ${packets} dropped at "${letter.message}", ${describePacket(letter)}`);
   }
 
   /** Nobody waits for what follows from others' changes, so its failure is for the operator. */

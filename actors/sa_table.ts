@@ -12,7 +12,15 @@ import { RtnetlinkRoutes } from "../ffi/rtnetlink.ts";
 import { memoryAt } from "../ffi/shared_memory.ts";
 import type { XfrmChange } from "./control/xfrm_change.ts";
 import { addressNext } from "./delivery.ts";
-import { BatchKind, type GatewayLetter, type SaTableInit, type SaTableLetter } from "./messages.ts";
+import {
+  BatchKind,
+  type GatewayLetter,
+  type QuarantineInit,
+  type SaTableInit,
+  type SaTableLetter,
+} from "./messages.ts";
+import { Stage } from "./poison_mark.ts";
+import { Quarantine } from "./quarantine.ts";
 import { type ActorId, type Behaviour, type Context, MAIN, type Reply } from "./runtime/behaviour.ts";
 import { SteadyClock } from "./steady_clock.ts";
 
@@ -22,8 +30,11 @@ export class SaTableActor implements Behaviour<Batch> {
   readonly #pmtu: PmtuCache;
   readonly #table: XfrmTable;
   readonly #clock: SteadyClock;
+  readonly #quarantine: Quarantine;
+  readonly #transmit = (batch: Batch) => this.#table.transmit(batch);
+  readonly #receive = (batch: Batch) => this.#table.receive(batch);
 
-  constructor(context: Context<Batch>, init: SaTableInit) {
+  constructor(context: Context<Batch>, init: SaTableInit, quarantine: QuarantineInit) {
     this.#context = context;
     this.#netns = init.netns;
     this.#pmtu = new PmtuCache(new RtnetlinkRoutes(init.routeFd), init.pmtu);
@@ -34,6 +45,7 @@ export class SaTableActor implements Behaviour<Batch> {
       mib: init.mib,
       ipDefaultTtl: init.ipDefaultTtl,
     });
+    this.#quarantine = new Quarantine(context, quarantine, (reason) => this.#table.countMib(reason));
     this.#clock = new SteadyClock(init.clockOffset);
     for (const change of init.changes) this.#apply(change);
     this.tick();
@@ -62,11 +74,11 @@ export class SaTableActor implements Behaviour<Batch> {
   parcel(batch: Batch): void {
     const i32 = batch.i32;
     if (i32[KIND] === BatchKind.transmit) {
-      this.#table.transmit(batch);
+      this.#quarantine.run(Stage.transmit, batch, this.#transmit);
       i32[KIND] = BatchKind.send;
       i32[TO] = this.#netns;
     } else {
-      this.#table.receive(batch);
+      this.#quarantine.run(Stage.receive, batch, this.#receive);
       addressNext(batch);
     }
     this.#context.sendParcel(batch);

@@ -30,9 +30,10 @@ import type {
   XfrmStateInfo,
   XfrmStateRequest,
 } from "./gateway.ts";
-import type { GatewayLetter } from "./messages.ts";
+import type { ActorInit, GatewayLetter } from "./messages.ts";
 import { namedNetns, nameOf } from "./netns_names.ts";
 import { NetnsSpaces, refused } from "./netns_spaces.ts";
+import { PoisonWatch } from "./poison_watch.ts";
 import type { Keepers, StoredNetns } from "./store/netns_keeper.ts";
 import { ProcessKeepers } from "./store/process_keepers.ts";
 import { StateKeepers, type StateOptions } from "./store/state_keepers.ts";
@@ -79,6 +80,7 @@ export class UserSpaceGateway implements Gateway {
   readonly #clock: SteadyClock;
   readonly #log: (line: string) => void;
   readonly #events = new EventLog();
+  readonly #poison = new PoisonWatch();
   readonly #started = performance.now();
   readonly #timer: ReturnType<typeof setInterval>;
   #lastActor = 0;
@@ -97,13 +99,13 @@ export class UserSpaceGateway implements Gateway {
       ring,
       closeBell: close,
       initOf: (actor) => ({ init: this.#initOf(actor) }),
-      receive: (message, from) => this.#spaces.ownerOf(from)?.hear(message as GatewayLetter),
+      receive: (message, from) => this.#spaces.ownerOf(from)?.hear(message as GatewayLetter, from),
       changed: (change) => this.#workerChanged(change),
       failed: (failure) => {
         if (MAY_RUN_ON.has(failure.reason)) this.#keepers.taint();
-        options.log(describe(failure));
+        options.log(this.#describe(failure));
       },
-      escalate: (failure) => options.fatal(`${describe(failure)}; it failed too often and stays down`),
+      escalate: (failure) => options.fatal(`${this.#describe(failure)}; it failed too often and stays down`),
     });
     this.#spaces = new NetnsSpaces({
       supervisor: this.#supervisor,
@@ -121,9 +123,17 @@ export class UserSpaceGateway implements Gateway {
   }
 
   #initOf(actor: number): unknown {
-    const init = this.#spaces.ownerOf(actor)?.initOf(actor) ?? null;
-    if (init === null) throw new Error(`Cannot make actor ${actor}: nothing is known of it`);
-    return init;
+    const record = this.#spaces.ownerOf(actor)?.initOf(actor) ?? null;
+    if (record === null) throw new Error(`Cannot make actor ${actor}: nothing is known of it`);
+    return { ...record, quarantine: this.#poison.initOf(actor) } satisfies ActorInit;
+  }
+
+  /** A failure in words, with what the worker was doing when it hung. */
+  #describe({ slot, reason, message }: WorkerFailure): string {
+    const worker = this.#supervisor.workers().find((worker) => worker.slot === slot);
+    const actors = reason === "hung" ? worker?.actors ?? [] : [];
+    const where = this.#poison.hung(actors, (actor) => this.#actorName(actor));
+    return `Worker ${slot} ${reason}: ${message}${where === null ? "" : `, ${where}`}`;
   }
 
   #tick(): void {
@@ -350,11 +360,9 @@ export class UserSpaceGateway implements Gateway {
     const orderly = await this.#supervisor.stop();
     this.#spaces.closeFds();
     this.#keepers.close(orderly);
+    // A thread that may still run would write into what is no longer there.
+    if (orderly) this.#poison.close();
   }
-}
-
-function describe(failure: WorkerFailure): string {
-  return `Worker ${failure.slot} ${failure.reason}: ${failure.message}`;
 }
 
 function hasInode(ns: NetnsRef, inode: number | null): boolean {

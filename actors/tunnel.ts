@@ -6,11 +6,13 @@ import {
   type Batch,
   BATCH_PACKETS,
   COUNT,
+  CURSOR,
   DEVICE_MTU,
   IFINDEX,
   KIND,
   LINK,
   LOCAL,
+  NEXT_SLOT,
   OKEY,
   PACKET_TUNNEL,
   REASON,
@@ -21,16 +23,25 @@ import {
 import { DropReason } from "../datapath/drop_reason.ts";
 import { Segmenter } from "../datapath/offload/segment.ts";
 import { slabSum } from "../datapath/offload/slab_sum.ts";
+import { VNET_HDR_BYTES } from "../datapath/offload/vnet_hdr.ts";
 import type { IpTunnelParm } from "../datapath/tunnel/ip_tunnel_parm.ts";
 import { gmpSlabSum } from "../ffi/gmp_sum.ts";
 import { EAGAIN } from "../ffi/errno.ts";
 import { EPOLLIN } from "../ffi/epoll.ts";
 import { TunReader } from "../ffi/tun_queue.ts";
-import { countReason, countReceived, countRefused, countSent } from "./counters.ts";
+import { countReason, countReceived, countRefused, countSent, IN_FLIGHT } from "./counters.ts";
 import { addressNext } from "./delivery.ts";
 import { IcmpAnswers } from "./icmp_answers.ts";
-import { BatchKind, type GatewayLetter, type TunnelInit, type TunnelLetter } from "./messages.ts";
+import {
+  BatchKind,
+  type GatewayLetter,
+  type QuarantineInit,
+  type TunnelInit,
+  type TunnelLetter,
+} from "./messages.ts";
 import { batchMaker } from "./new_batch.ts";
+import { Stage } from "./poison_mark.ts";
+import { Quarantine } from "./quarantine.ts";
 import {
   type ActorId,
   type Behaviour,
@@ -61,18 +72,26 @@ export class TunnelActor implements Behaviour<Batch> {
   #mtu: number;
   /** Batch that packets are read into. */
   #filling: Batch | null = null;
+  /** Bytes of what the segmenter holds. */
+  #bytesRead = 0;
   /** The segmenter holds a packet that found no room. */
   #halfRead = false;
   #underlayIfindex: number;
   /** The device could not be read and is not watched. */
   #failing = false;
+  readonly #quarantine: Quarantine;
+  readonly #count = (batch: Batch) => this.#countAndAnswer(batch);
+  readonly #write = (batch: Batch) => this.#writeOwn(batch);
 
-  constructor(context: Context<Batch>, init: TunnelInit) {
+  constructor(context: Context<Batch>, init: TunnelInit, quarantine: QuarantineInit) {
     this.#context = context;
     this.#init = init;
     this.#parm = init.parm;
     this.#mtu = init.mtu;
     this.#underlayIfindex = init.underlayIfindex;
+    this.#quarantine = new Quarantine(context, quarantine, (reason) => countReason(init.counters, reason, 1));
+    // What a former worker had read went with it.
+    this.#writeOff();
     this.#pool = context.pool(SLABS, batchMaker(context.self), (batch) => this.#lost(batch));
     this.#reader = new TunReader(init.tunFd, this.#segmenter.staging);
     this.#output = output ??= new TunOutput();
@@ -95,12 +114,14 @@ export class TunnelActor implements Behaviour<Batch> {
   }
 
   ready(): void {
+    this.#quarantine.enter(Stage.read);
     this.#read();
+    this.#quarantine.leave();
   }
 
   available(): void {
     this.#context.watch(this.#init.tunFd, EPOLLIN, 0);
-    this.#read();
+    this.ready();
   }
 
   flush(): void {
@@ -127,16 +148,51 @@ export class TunnelActor implements Behaviour<Batch> {
           return;
         }
         reads++;
-        const reason = this.#segmenter.begin(length);
+        const reason = this.#take(length);
         if (reason !== DropReason.None) {
           countReason(this.#init.counters, reason, 1);
           continue;
         }
       }
       const before = batch.count;
-      this.#halfRead = !this.#segmenter.fill(batch);
+      this.#halfRead = !this.#fill(batch);
+      this.#init.counters[IN_FLIGHT] += batch.count - before;
       // Another one like this would not fit: whole, it can be joined again at the other end.
       if (this.#halfRead || BATCH_PACKETS - batch.count < batch.count - before) this.#dispatch();
+    }
+  }
+
+  /** Takes over what was read, `length` bytes; returns a DropReason. */
+  #take(length: number): number {
+    const { staging } = this.#segmenter;
+    this.#bytesRead = length - VNET_HDR_BYTES;
+    if (this.#quarantine.suspects(Stage.read, staging, VNET_HDR_BYTES, this.#bytesRead)) {
+      return DropReason.OutPoison;
+    }
+    try {
+      return this.#segmenter.begin(length);
+    } catch (error) {
+      this.#quarantine.threw(Stage.read, staging, VNET_HDR_BYTES, this.#bytesRead, error);
+      return DropReason.OutPoison;
+    }
+  }
+
+  /** Segments into the batch; false when it goes on in the next one. What was taken over and throws is dropped. */
+  #fill(batch: Batch): boolean {
+    const { i32 } = batch;
+    const count = i32[COUNT];
+    const slot = i32[NEXT_SLOT];
+    try {
+      const done = this.#segmenter.fill(batch);
+      this.#quarantine.passed();
+      return done;
+    } catch (error) {
+      const { staging } = this.#segmenter;
+      this.#quarantine.threw(Stage.read, staging, VNET_HDR_BYTES, this.#bytesRead, error);
+      i32[COUNT] = count;
+      i32[NEXT_SLOT] = slot;
+      countReason(this.#init.counters, DropReason.OutPoison, 1);
+      return true;
     }
   }
 
@@ -183,52 +239,80 @@ export class TunnelActor implements Behaviour<Batch> {
     this.#context.sendParcel(batch);
   }
 
-  /** A transmitted batch is home: counts each packet and answers the senders of refused ones. */
+  /** A transmitted batch is home. One that is not expected was counted as lost. */
   #account(batch: Batch): void {
+    if (this.#pool.expects(batch)) {
+      this.#quarantine.run(Stage.account, batch, this.#count);
+      this.#init.counters[IN_FLIGHT] -= batch.i32[COUNT];
+    }
+    this.#context.give(batch);
+  }
+
+  /** Counts each packet from CURSOR on, and answers the senders of refused ones. */
+  #countAndAnswer(batch: Batch): void {
     const i32 = batch.i32;
     const cells = this.#init.counters;
-    for (let i = 0; i < i32[COUNT]; i++) {
+    for (let i = i32[CURSOR]; i < i32[COUNT]; i++) {
+      i32[CURSOR] = i;
       if (i32[REASON + i] === DropReason.None) countSent(cells, batch, i);
       else {
         countRefused(cells, batch, i);
         this.#answers.answer(batch, i, this.#parm.ifindex, this.#context.now());
       }
     }
-    this.#context.give(batch);
+    i32[CURSOR] = 0;
   }
 
   /** Writes the packets of this tunnel to its device and passes the batch on to the next tunnel in it. */
   #deliver(batch: Batch): void {
+    this.#quarantine.run(Stage.deliver, batch, this.#write);
+    addressNext(batch);
+    this.#context.sendParcel(batch);
+  }
+
+  /** Writes and counts those of this tunnel from CURSOR on. */
+  #writeOwn(batch: Batch): void {
     const i32 = batch.i32;
     const self = this.#context.self;
     const cells = this.#init.counters;
     const output = this.#output;
     output.begin(this.#init.tunFd);
-    for (let i = 0; i < i32[COUNT]; i++) {
+    for (let i = i32[CURSOR]; i < i32[COUNT]; i++) {
       if (i32[PACKET_TUNNEL + i] !== self) continue;
+      i32[CURSOR] = i;
       i32[PACKET_TUNNEL + i] = 0;
       if (i32[REASON + i] !== DropReason.None) countRefused(cells, batch, i);
       else {
-        countReceived(cells, batch, i);
         output.add(batch, i);
+        countReceived(cells, batch, i);
       }
     }
     output.end();
     if (output.refused > 0) countReason(cells, DropReason.InDeviceDown, output.refused);
-    addressNext(batch);
-    this.#context.sendParcel(batch);
+    i32[CURSOR] = 0;
   }
 
   /** A batch came back from a worker that failed: what was in it is lost, and said so. */
   #lost(batch: Batch): void {
+    if (!this.#pool.expects(batch)) return;
     const i32 = batch.i32;
+    this.#init.counters[IN_FLIGHT] -= i32[COUNT];
     for (let i = 0; i < i32[COUNT]; i++) {
       if (i32[REASON + i] === DropReason.None) i32[REASON + i] = DropReason.Lost;
       countRefused(this.#init.counters, batch, i);
     }
   }
 
+  /** None of its batches is out: what was under way went with a worker that failed. */
+  #writeOff(): void {
+    const cells = this.#init.counters;
+    countReason(cells, DropReason.Lost, cells[IN_FLIGHT]);
+    cells[IN_FLIGHT] = 0;
+  }
+
   tick(): void {
+    const idle = this.#pool.outstanding === 0 && this.#filling === null;
+    if (idle && this.#init.counters[IN_FLIGHT] > 0) this.#writeOff();
     if (!this.#failing) return;
     this.#failing = false;
     this.#context.watch(this.#init.tunFd, EPOLLIN, 0);

@@ -53,6 +53,8 @@ export const DEVICE_MTU = 13;
 export const SLAB_ID = 14;
 /** Outgoing: ifindex of LINK, 0 when unbound. */
 export const LINK = 15;
+/** Packet that a stage is at, 0 between stages: after a throw it says which one it was. */
+export const CURSOR = 16;
 
 const HEADER_WORDS = 32;
 const field = (n: number): number => HEADER_WORDS + n * BATCH_PACKETS;

@@ -114,6 +114,8 @@ const rows = {
   OutError: ["XfrmOutError", "aborted", "", "the kernel refused to send the outer packet"],
   // Overload and faults of the gateway itself; the kernel has no such thing.
   Lost: [null, "", "", "in flight in a worker that failed"],
+  InPoison: ["XfrmInError", "rx", "", "its processing failed, or it equals one that made a worker hang"],
+  OutPoison: ["XfrmOutError", "tx", "", "its processing failed, or it equals one that made a worker hang"],
 } as const satisfies Record<string, readonly [XfrmMib | null, NetdevCount, IcmpAnswer, string]>; // deno-fmt-ignore
 
 export type DropName = keyof typeof rows;

@@ -13,7 +13,16 @@
  * The order is fixed: nothing of the text is looked at before its ICV has passed (5), and only then does the replay
  * window move. A packet refused in 6 or 7 has moved it and is counted by the SA, as in the kernel.
  */
-import { type Batch, OUTER_DST, OUTER_PROTO, OUTER_SRC, PACKET_TUNNEL, REASON, UDP_PORTS } from "./batch.ts";
+import {
+  type Batch,
+  CURSOR,
+  OUTER_DST,
+  OUTER_PROTO,
+  OUTER_SRC,
+  PACKET_TUNNEL,
+  REASON,
+  UDP_PORTS,
+} from "./batch.ts";
 import { DropReason } from "./drop_reason.ts";
 import { vtiRcvCb } from "./vti/vti_rcv_cb.ts";
 import { checkState, findState, removeTunnelEncap, typeInput } from "./xfrm/xfrm_input.ts";
@@ -21,16 +30,18 @@ import { xfrmPolicyCheck } from "./xfrm/xfrm_policy_check.ts";
 import { IPPROTO_UDP } from "./xfrm/xfrm_record.ts";
 import { LOOPBACK_IFINDEX, type XfrmTable } from "./xfrm/xfrm_table.ts";
 
-/** Stages 2 to 7 for every packet without a REASON; whoever gave one has counted it. */
+/** Stages 2 to 7 for every packet from CURSOR on without a REASON; whoever gave one has counted it. */
 export function receive(table: XfrmTable, batch: Batch): void {
   const i32 = batch.i32;
-  for (let i = 0, n = batch.count; i < n; i++) {
+  for (let i = i32[CURSOR], n = batch.count; i < n; i++) {
     if (i32[REASON + i] !== 0) continue;
+    i32[CURSOR] = i;
     const reason = receiveOne(table, batch, i);
     if (reason === 0) continue;
     i32[REASON + i] = reason;
     table.countMib(reason);
   }
+  i32[CURSOR] = 0;
 }
 
 /** Returns a DropReason. */

@@ -12,7 +12,7 @@
  *
  * A packet refused in 2 to 5 is as it came. One refused in 6 may be half encrypted: nobody gets an answer to it.
  */
-import { type Batch, IFINDEX, LENGTH, OFFSET, OKEY, REASON } from "./batch.ts";
+import { type Batch, CURSOR, IFINDEX, LENGTH, OFFSET, OKEY, REASON } from "./batch.ts";
 import { DropReason } from "./drop_reason.ts";
 import { vtiXmit } from "./vti/vti_xmit.ts";
 import * as ipv4 from "./wire/ipv4.ts";
@@ -23,16 +23,18 @@ import { xfrmOutput } from "./xfrm/xfrm_output.ts";
 import { AF_INET, AF_INET6 } from "./xfrm/xfrm_record.ts";
 import type { XfrmTable } from "./xfrm/xfrm_table.ts";
 
-/** Stages 2 to 6 for every packet without a REASON. */
+/** Stages 2 to 6 for every packet from CURSOR on without a REASON. */
 export function transmit(table: XfrmTable, batch: Batch): void {
   const i32 = batch.i32;
-  for (let i = 0, n = batch.count; i < n; i++) {
+  for (let i = i32[CURSOR], n = batch.count; i < n; i++) {
     if (i32[REASON + i] !== 0) continue;
+    i32[CURSOR] = i;
     const reason = transmitOne(table, batch, i);
     if (reason === 0) continue;
     i32[REASON + i] = reason;
     table.countMib(reason);
   }
+  i32[CURSOR] = 0;
 }
 
 /** Returns a DropReason. */

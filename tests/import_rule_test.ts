@@ -35,7 +35,7 @@ const RULES: readonly Rule[] = [
     types: ["datapath/"],
     external: [],
   },
-  { folder: "actors/", values: ["actors/", "datapath/", "ffi/"], types: [], external: ["node:"] },
+  { folder: "actors/", values: ["actors/", "datapath/", "ffi/"], types: [], external: ["node:", "@noble/hashes"] },
   {
     folder: "api/",
     values: ["api/", "actors/control/kernel_error.ts"],

@@ -58,6 +58,8 @@ export interface Behaviour<P extends Parcel> {
 export interface Pool<P extends Parcel> {
   /** A buffer, or null: stop reading (unwatch) until `Behaviour.available`. */
   take(): P | null;
+  /** Whether this buffer is out and expected back: not one that was written off, or that a former pool gave out. */
+  expects(parcel: P): boolean;
   /** Buffers that are out and expected back. */
   readonly outstanding: number;
   /** Buffers that `take` can give out now. */

@@ -75,13 +75,18 @@ export class BufferPool<P extends Parcel> implements Pool<P> {
     return parcel;
   }
 
+  expects(parcel: P): boolean {
+    const generation = this.#find(parcel.i32[EPOCH]);
+    return parcel.i32[OWNER] === this.#owner && generation !== undefined && generation.out > 0;
+  }
+
   /** Takes a buffer back. False: it is not this pool's any more and must not be used. */
   home(parcel: P): boolean {
-    const generation = this.#find(parcel.i32[EPOCH]);
-    if (parcel.i32[OWNER] !== this.#owner || generation === undefined || generation.out === 0) {
+    if (!this.expects(parcel)) {
       this.late++;
       return false;
     }
+    const generation = this.#find(parcel.i32[EPOCH])!;
     // A buffer is home once: the mark makes a second return of the same one fail the test above.
     parcel.i32[OWNER] = 0;
     generation.out--;

@@ -6,12 +6,15 @@
 import type { ActorInit } from "../../actors/messages.ts";
 import { makeActor } from "../../actors/make_actor.ts";
 import type { Behaviour } from "../../actors/runtime/behaviour.ts";
+import { poisonable } from "./poisonable.ts";
 import { hostActors } from "../../actors/runtime/worker_host.ts";
 import { Batch } from "../../datapath/batch.ts";
 import { Epoll } from "../../ffi/epoll.ts";
 import { ring } from "../../ffi/eventfd.ts";
 
 const dir = Deno.env.get("FAULT_DIR")!;
+
+poisonable();
 
 hostActors<Batch>({
   makePoller: () => new Epoll(),

@@ -22,6 +22,8 @@ export interface Ledger {
   readonly queue: number;
   readonly sent: number;
   readonly sendErrors: number;
+  /** Sent into a worker that was replaced. */
+  readonly lost: number;
   readonly received: number;
   readonly receiveErrors: number;
 }
@@ -56,13 +58,14 @@ export async function readLedger(
   ifname: string,
 ): Promise<Ledger> {
   const [{ stats64: { tx: kernel } }] = await kernelLink(topology, from.netns, ifname);
-  const { tx } = (await from.daemon.link(from.netns, ifname)).stats64;
+  const { stats64: { tx }, drops } = await from.daemon.link(from.netns, ifname);
   const { rx } = (await to.daemon.link(to.netns, ifname)).stats64;
   return {
     handed: kernel.packets,
     queue: kernel.dropped,
     sent: tx.packets,
     sendErrors: tx.errors,
+    lost: drops.Lost ?? 0,
     received: rx.packets,
     receiveErrors: rx.errors,
   };
