@@ -75,3 +75,74 @@ Deno.test("a gateway that can't look gives up no namespace", async () => {
   assert.equal((body as { name: string; links: number }[]).find(({ name }) => name === home)?.links, 2);
   assert.equal((await daemon.stop()).code, 0);
 });
+
+/** Shell commands that hide libraries from a daemon: an empty file in the place of each. */
+async function hide(...names: readonly string[]): Promise<string> {
+  const known = await must(["ldconfig", "-p"]);
+  return names.map((name) => `mount --bind /dev/null ${new RegExp(`${name} .*=> (\\S+)`).exec(known)![1]}`)
+    .join("\n");
+}
+
+Deno.test("a restart without a crypto library goes on with the next, and SAs that only it can do wait for it", async () => {
+  await using topology = new Topology();
+  const [runDir, netns] = [await topology.directory(), await topology.addNetns("other")];
+  const start = (mounts = "true", args: string[] = []) =>
+    Daemon.start(topology, { placement: "packed", runDir, mounts, args });
+  const { a, b } = await joinedPair(topology, async () => ({
+    a: await start(),
+    b: await Daemon.start(topology, { placement: "packed" }),
+  }));
+  await setUpTunnel(topology, SETUP, a, b);
+  let { daemon } = a;
+  const camellia = "xfrm state add src 192.0.2.8 dst 192.0.2.9 proto esp spi 9 mode tunnel " +
+    `enc cbc(camellia) 0x${"11".repeat(16)} auth hmac(sha256) 0x${"22".repeat(32)}`;
+  await daemon.ip(netns, camellia);
+  const states = async () =>
+    ((await daemon.http("GET", `/v1/netns/${netns}/xfrm/states`)).body as unknown[]).length;
+  const crypto = async () => ((await daemon.http("GET", "/readyz")).body as { crypto: string }).crypto;
+  assert.deepEqual([await crypto(), await states()], ["ipsec-mb", 1]);
+  for (
+    const [hidden, expected, left] of [
+      [["libIPSec_MB.so.1"], "libcrypto", 1],
+      [["libIPSec_MB.so.1", "libcrypto.so.3"], "noble", 0],
+      [[], "ipsec-mb", 1],
+    ] as const
+  ) {
+    await daemon.stop("SIGKILL");
+    daemon = await start(await hide(...hidden));
+    assert.deepEqual([await crypto(), await states()], [expected, left]);
+    const said = /Cannot take up SA to 192\.0\.2\.9 spi 0x9 again: .*camellia/.test(daemon.process.output);
+    assert.equal(said, left === 0);
+    await ping(topology, a.netns, "10.9.0.2");
+  }
+  await daemon.stop();
+  await assert.rejects(
+    start(await hide("libIPSec_MB.so.1"), ["--crypto", "ipsec-mb"]),
+    /Choose crypto library "ipsec-mb": libIPSec_MB\.so\.1 is missing or does not fit this processor; apt-get install/,
+  );
+});
+
+Deno.test("without memory for counters and windows a daemon does not start, says so, and leaves its state as it is", async () => {
+  await using topology = new Topology();
+  const { a, b, daemon } = await pair(topology);
+  const maps = await Deno.readTextFile(`/proc/${daemon.process.pid}/maps`);
+  const [cells] = /\/dev\/shm\/vti-gateway-\w+/.exec(maps)!;
+  await daemon.stop("SIGKILL");
+  const start = (mounts: string) =>
+    Daemon.start(topology, { placement: "packed", runDir: daemon.runDir, mounts });
+  const fault = ["-P", cells, "-e", "trace=mmap", "-e", "inject=mmap:error=ENOMEM"];
+  await assert.rejects(
+    start(`set -- strace -f -o /dev/null ${fault.join(" ")} "$@"`),
+    /mmap answered ENOMEM/,
+  );
+  const next = await start("true");
+  for (const { netns } of [a, b]) {
+    const { body } = await next.http("GET", `/v1/netns/${netns}/xfrm/states`);
+    assert.deepEqual((body as { input_refused?: string }[]).map((state) => state.input_refused), [
+      undefined,
+      undefined,
+    ]);
+  }
+  await ping(topology, a.netns, "10.9.0.2");
+  await next.stop();
+});
