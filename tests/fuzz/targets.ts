@@ -3,6 +3,7 @@ import { API_TARGET, httpTarget } from "./api_targets.ts";
 import type { Target } from "./fuzz.ts";
 import { ICMP_TARGET, NETLINK_TARGET } from "./parser_targets.ts";
 import { Random } from "./random.ts";
+import { HISTORY_TARGETS } from "./history_targets.ts";
 import { RECEIVE_TARGETS } from "./receive_target.ts";
 import { makeConfigTarget, makeWordsTarget } from "./text_targets.ts";
 import { TRANSMIT_TARGET } from "./transmit_target.ts";
@@ -13,6 +14,7 @@ export const PACKET_TARGETS: readonly Target[] = [
   TRANSMIT_TARGET,
   ICMP_TARGET,
   NETLINK_TARGET,
+  ...HISTORY_TARGETS,
 ];
 
 /** Calls `use` with the targets that need a directory or a server, and takes those away again. */
