@@ -10,12 +10,13 @@
  *     7  SA table  inbound policy for the inner packet                   vti_rcv_cb.ts
  *     8  tunnel    count, scrub, coalesce, write to the device
  *
- * The order is fixed: nothing of the text is looked at before its ICV has passed (5), and only then does the replay
+ * Packets of a run (input_run.ts) share the answers of 2 and 3. The order is fixed: nothing of the text is looked at before its ICV has passed (5), and only then does the replay
  * window move. A packet refused in 6 or 7 has moved it and is counted by the SA, as in the kernel.
  */
 import {
   type Batch,
   CURSOR,
+  OFFSET,
   OUTER_DST,
   OUTER_PROTO,
   OUTER_SRC,
@@ -24,6 +25,7 @@ import {
   UDP_PORTS,
 } from "./batch.ts";
 import { DropReason } from "./drop_reason.ts";
+import * as esp from "./wire/esp.ts";
 import { vtiRcvCb } from "./vti/vti_rcv_cb.ts";
 import { checkState, findState, removeTunnelEncap, typeInput } from "./xfrm/xfrm_input.ts";
 import { xfrmPolicyCheck } from "./xfrm/xfrm_policy_check.ts";
@@ -33,6 +35,7 @@ import { LOOPBACK_IFINDEX, type XfrmTable } from "./xfrm/xfrm_table.ts";
 /** Stages 2 to 7 for every packet from CURSOR on without a REASON; whoever gave one has counted it. */
 export function receive(table: XfrmTable, batch: Batch): void {
   const i32 = batch.i32;
+  table.run.end();
   for (let i = i32[CURSOR], n = batch.count; i < n; i++) {
     if (i32[REASON + i] !== 0) continue;
     i32[CURSOR] = i;
@@ -47,10 +50,16 @@ export function receive(table: XfrmTable, batch: Batch): void {
 /** Returns a DropReason. */
 function receiveOne(table: XfrmTable, batch: Batch, i: number): number {
   if (batch.i32[PACKET_TUNNEL + i] === 0) return DropReason.InNoTunnel;
-  const refused = checkOuter(table, batch, i);
-  if (refused !== 0) return refused;
-  const state = findState(table, batch, i);
-  if (state === null) return table.reason;
+  let state = table.run.stateOf(batch, i, table.generation);
+  if (state !== null) {
+    table.seq = esp.getSeq(batch.view, batch.i32[OFFSET + i]);
+  } else {
+    const refused = checkOuter(table, batch, i);
+    if (refused !== 0) return refused;
+    state = findState(table, batch, i);
+    if (state === null) return table.reason;
+    table.run.begin(i, state, table.generation);
+  }
   const invalid = checkState(table, batch, i, state);
   if (invalid !== 0) return invalid;
   const nextHeader = typeInput(table, batch, i, state);

@@ -41,6 +41,8 @@ const UDPLITE = 136;
 
 export class Flow {
   readonly words: Int32Array = new Int32Array(FLOW_WORDS);
+  /** Counts the changes of the words, modulo 2^32: while it is the same, so are they. */
+  version = 0;
 
   get family(): number {
     return this.words[META] >>> 16;
@@ -54,8 +56,18 @@ export class Flow {
 
   /** The flow of an outer IPv4 packet without looking at it: `ports` is 0 but for UDP. */
   setOuter(src: number, dst: number, proto: number, ports: number, mark: number, oif: number): void {
+    this.set4((AF_INET << 16) | (proto << 8), ports, mark, oif, src, dst);
+  }
+
+  /** Sets all words to those of an IPv4 flow; all arguments are 32-bit integers of either sign. */
+  set4(meta: number, ports: number, mark: number, oif: number, src: number, dst: number): void {
     const w = this.words;
-    w[META] = (AF_INET << 16) | (proto << 8);
+    const changed = (w[META] ^ meta) | (w[PORTS] ^ ports) | (w[MARK] ^ mark) | (w[OIF] ^ oif) |
+      (w[SRC] ^ src) | (w[DST] ^ dst);
+    // The words behind an IPv4 address are 0, and META tells the families apart.
+    if (changed === 0) return;
+    this.version = (this.version + 1) | 0;
+    w[META] = meta;
     w[PORTS] = ports;
     w[MARK] = mark;
     w[OIF] = oif;
@@ -63,6 +75,22 @@ export class Flow {
     w[SRC + 1] = w[SRC + 2] = w[SRC + 3] = 0;
     w[DST] = dst;
     w[DST + 1] = w[DST + 2] = w[DST + 3] = 0;
+  }
+
+  /** Sets all words to those of an IPv6 flow whose addresses stand at `addresses`, source first. */
+  set6(meta: number, ports: number, mark: number, oif: number, view: DataView, addresses: number): void {
+    const w = this.words;
+    let changed = (w[META] ^ meta) | (w[PORTS] ^ ports) | (w[MARK] ^ mark) | (w[OIF] ^ oif);
+    w[META] = meta;
+    w[PORTS] = ports;
+    w[MARK] = mark;
+    w[OIF] = oif;
+    for (let k = 0; k < 8; k++) {
+      const word = view.getInt32(addresses + 4 * k);
+      changed |= w[SRC + k] ^ word;
+      w[SRC + k] = word;
+    }
+    if (changed !== 0) this.version = (this.version + 1) | 0;
   }
 }
 
@@ -79,49 +107,53 @@ export function decodeSession(
   mark: number,
   oif: number,
 ): void {
-  const w = flow.words;
-  w[MARK] = mark;
-  w[OIF] = oif;
-  w[PORTS] = 0;
-  if (family === AF_INET) decodeSession4(w, view, at, length);
-  else decodeSession6(w, view, at, length);
+  if (family === AF_INET) decodeSession4(flow, view, at, length, mark, oif);
+  else decodeSession6(flow, view, at, length, mark, oif);
 }
 
-function decodeSession4(w: Int32Array, view: DataView, at: number, length: number): void {
+function decodeSession4(
+  flow: Flow,
+  view: DataView,
+  at: number,
+  length: number,
+  mark: number,
+  oif: number,
+): void {
   const proto = view.getUint8(at + ipv4.PROTOCOL);
-  w[META] = (AF_INET << 16) | (proto << 8) | (view.getUint8(at + ipv4.TOS) & TOS_MASK);
-  w[SRC] = view.getInt32(at + ipv4.SRC);
-  w[SRC + 1] = w[SRC + 2] = w[SRC + 3] = 0;
-  w[DST] = view.getInt32(at + ipv4.DST);
-  w[DST + 1] = w[DST + 2] = w[DST + 3] = 0;
-  // Even a first fragment has no ports, so that all parts of a packet take one policy.
-  if (ipv4.isFragment(view, at)) return;
+  const meta = (AF_INET << 16) | (proto << 8) | (view.getUint8(at + ipv4.TOS) & TOS_MASK);
   const header = ipv4.getHeaderBytes(view, at);
-  w[PORTS] = decodePorts(view, at + header, length - header, proto);
+  // Even a first fragment has no ports, so that all parts of a packet take one policy.
+  const ports = ipv4.isFragment(view, at) ? 0 : decodePorts(view, at + header, length - header, proto);
+  flow.set4(meta, ports, mark, oif, view.getInt32(at + ipv4.SRC), view.getInt32(at + ipv4.DST));
 }
 
-function decodeSession6(w: Int32Array, view: DataView, at: number, length: number): void {
-  w[META] = AF_INET6 << 16;
-  for (let i = 0; i < 4; i++) {
-    w[SRC + i] = view.getInt32(at + ipv6.SRC + 4 * i);
-    w[DST + i] = view.getInt32(at + ipv6.DST + 4 * i);
-  }
+function decodeSession6(
+  flow: Flow,
+  view: DataView,
+  at: number,
+  length: number,
+  mark: number,
+  oif: number,
+): void {
+  let meta = AF_INET6 << 16;
+  let ports = 0;
   let next = view.getUint8(at + ipv6.NEXT_HEADER);
   let offset = ipv6.HEADER_BYTES;
   let fragment = false;
   for (let n = 0; n <= MAX_EXTENSIONS; n++) {
     const isFragment = next === ipv6.FRAGMENT_HEADER;
     if (!isFragment && next !== ipv6.HOP_BY_HOP && next !== ipv6.ROUTING && next !== ipv6.DESTINATION) {
-      w[META] |= next << 8;
-      if (!fragment) w[PORTS] = decodePorts(view, at + offset, length - offset, next);
-      return;
+      meta |= next << 8;
+      if (!fragment) ports = decodePorts(view, at + offset, length - offset, next);
+      break;
     }
-    if (offset + 2 > length) return;
+    if (offset + 2 > length) break;
     const header = at + offset;
     next = view.getUint8(header);
     offset += isFragment ? ipv6.FRAGMENT_HEADER_BYTES : ipv6.getExtensionBytes(view, header);
     fragment ||= isFragment;
   }
+  flow.set6(meta, ports, mark, oif, view, at + ipv6.SRC);
 }
 
 /** What xfrm_flowi_sport() and _dport() give; DCCP has ports, but selectors don't look at them. */

@@ -47,6 +47,31 @@ export class FlowEntry {
   tailBytes = 0;
 }
 
+/**
+ * The entry that was found last. It is the answer again while nothing that it depends on has changed: packets of a flow
+ * come together, and this spares the hash and the marks of use, which have a second's grain.
+ */
+export class LastEntry {
+  #entry: FlowEntry | null = null;
+  #version = 0;
+  #generation = 0;
+  #now = 0;
+
+  /** The entry kept, or null when flow, generation or second are others. */
+  find(flow: Flow, generation: number, now: number): FlowEntry | null {
+    return flow.version === this.#version && generation === this.#generation && now === this.#now
+      ? this.#entry
+      : null;
+  }
+
+  keep(flow: Flow, generation: number, now: number, entry: FlowEntry): void {
+    this.#entry = entry;
+    this.#version = flow.version;
+    this.#generation = generation;
+    this.#now = now;
+  }
+}
+
 export class FlowCache {
   readonly #keys: Int32Array = new Int32Array(CACHE_ENTRIES * FLOW_WORDS);
   readonly #entries: FlowEntry[] = Array.from({ length: CACHE_ENTRIES }, () => new FlowEntry());

@@ -24,6 +24,14 @@ let count = 0;
 
 /** The bundle of the table's flow. `reason` says when there is none. Never null, never to be kept. */
 export function xfrmLookup(table: XfrmTable): FlowEntry {
+  const last = table.lastBundle.find(table.flow, table.generation, table.now);
+  if (last !== null) return last;
+  const found = findBundle(table);
+  table.lastBundle.keep(table.flow, table.generation, table.now, found);
+  return found;
+}
+
+function findBundle(table: XfrmTable): FlowEntry {
   let entry = table.bundles.find(table.flow, table.generation);
   // A flow without an SA asks for one again in the next second: what was asked for before may have come to nothing.
   if (entry === null || entry.reason === DropReason.OutNoStates && entry.filledAt !== table.now) {

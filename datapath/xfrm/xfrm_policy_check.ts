@@ -6,7 +6,7 @@
  * that carried it.
  */
 import { DropReason } from "../drop_reason.ts";
-import type { FlowEntry } from "./flow_cache.ts";
+import type { FlowCache, FlowEntry } from "./flow_cache.ts";
 import { findPolicies } from "./xfrm_lookup.ts";
 import { DIR_IN, MAX_DEPTH, type XfrmPolicy, type XfrmTemplate } from "./xfrm_policy.ts";
 import { IPPROTO_IPIP, XfrmModeNumber } from "./xfrm_record.ts";
@@ -15,10 +15,19 @@ import type { XfrmTable } from "./xfrm_table.ts";
 
 /** Checks the table's flow; `state` is null for a packet that no SA carried. Returns a DropReason. */
 export function xfrmPolicyCheck(table: XfrmTable, state: XfrmState | null): number {
-  if (state === null && table.policies.count[DIR_IN] === 0) {
+  if (state === null) {
+    if (table.policies.count[DIR_IN] > 0) return checked(table, null, table.outerChecks).reason;
     return table.blocksIn ? DropReason.InNoPols : 0;
   }
-  const cache = state === null ? table.outerChecks : table.innerChecks;
+  const last = table.lastInnerCheck.find(table.flow, table.generation, table.now);
+  if (last !== null && last.state === state) return last.reason;
+  const entry = checked(table, state, table.innerChecks);
+  table.lastInnerCheck.keep(table.flow, table.generation, table.now, entry);
+  return entry.reason;
+}
+
+/** The verdict that `cache` has, or will have. */
+function checked(table: XfrmTable, state: XfrmState | null, cache: FlowCache): FlowEntry {
   let entry = cache.find(table.flow, table.generation);
   if (entry === null || entry.state !== state) {
     entry = cache.fill(table.flow, table.generation);
@@ -28,7 +37,7 @@ export function xfrmPolicyCheck(table: XfrmTable, state: XfrmState | null): numb
   }
   if (entry.policy !== null) entry.policy.useTime[0] = table.now;
   if (entry.mainPolicy !== null) entry.mainPolicy.useTime[0] = table.now;
-  return entry.reason;
+  return entry;
 }
 
 function judge(table: XfrmTable, entry: FlowEntry, state: XfrmState | null): number {

@@ -8,7 +8,8 @@ import type { Compressor } from "../ipcomp/compressor.ts";
 import { receive } from "../receive.ts";
 import { transmit } from "../transmit.ts";
 import { Flow } from "./flow.ts";
-import { FlowCache } from "./flow_cache.ts";
+import { FlowCache, LastEntry } from "./flow_cache.ts";
+import { InputRun } from "./input_run.ts";
 import { RouteCache, type RouteLookup } from "./route_lookup.ts";
 import { PolicyTable } from "./xfrm_policy.ts";
 import { CELL_OSEQ } from "./xfrm_cells.ts";
@@ -46,6 +47,9 @@ export class XfrmTable implements OuterSource {
   readonly bundles: FlowCache = new FlowCache();
   readonly outerChecks: FlowCache = new FlowCache();
   readonly innerChecks: FlowCache = new FlowCache();
+  readonly lastBundle: LastEntry = new LastEntry();
+  readonly lastInnerCheck: LastEntry = new LastEntry();
+  readonly run: InputRun = new InputRun();
   /** What arrives and meets no policy is dropped (policy_default of struct netns_xfrm). */
   blocksIn = false;
   /** Grows with every change that a cached bundle or verdict depends on. */
