@@ -76,3 +76,21 @@ for (const algorithm of Object.keys(ALGORITHMS)) {
     }
   }
 }
+
+/** Packets of one batch that a library seals together. */
+const TOGETHER = [4, 16, 64];
+const many = new Batch(newSlab(2));
+const places = Array.from({ length: 64 }, () => many.i32[OFFSET + many.append(1600)]);
+
+for (const library of LIBRARIES) {
+  const { seals } = library;
+  const out = make(library, "AES-128-CBC HMAC-SHA256-128", "out");
+  if (seals === undefined || out === null) continue;
+  for (const count of TOGETHER) {
+    Deno.bench(`seal AES-128-CBC HMAC-SHA256-128 1408 B, ${library.name}, ${count} together (all)`, () => {
+      seals.begin();
+      for (let i = 0; i < count; i++) out.seal(many, places[i], 1408, 1);
+      seals.end();
+    });
+  }
+}

@@ -1,12 +1,16 @@
 /**
- * ESP transforms by Intel's libIPSec_MB: rfc4106(gcm(aes)) and rfc7539esp(chacha20,poly1305), one call a packet. The
- * other algorithms are left to the next backend (crypto_backend.ts): the library's CBC and HMAC work on many packets
- * side by side and are slow for one.
+ * ESP transforms by Intel's libIPSec_MB: rfc4106(gcm(aes)) and rfc7539esp(chacha20,poly1305), one call a packet, and
+ * cbc(aes) with hmac(sha256), many packets at once (gathered_seals.ts). The other algorithms are left to the next
+ * backend (crypto_backend.ts).
  */
 import type { CryptoBackend, EspTransform, EspTransformSpec } from "../datapath/esp/aead.ts";
 import { ADDRESS_HI, ADDRESS_LO, type Batch } from "../datapath/batch.ts";
+import { libcryptoBackend } from "./aead_libcrypto.ts";
+import { type CbcHmacJobs, ICV_BYTES, openCbcHmacJobs } from "./cbc_hmac_ipsec_mb.ts";
+import { ChachaJobs } from "./chacha_ipsec_mb.ts";
 import {
   type AeadPlan,
+  type AuthencPlan,
   isRefusal,
   planTransform,
   type Refusal,
@@ -23,18 +27,20 @@ import {
   type GcmFunctions,
   loadIpsecMb,
 } from "./ipsec_mb.ts";
-import { addressHalves, type ChachaJobs, openChachaJobs } from "./ipsec_mb_jobs.ts";
-import { chachaGivesKnownAnswers, gcmGivesKnownAnswers } from "./ipsec_mb_proof.ts";
+import { GatheredSeals, GatheredTransform } from "./gathered_seals.ts";
+import { addressHalves, openJobRing } from "./ipsec_mb_jobs.ts";
+import { cbcHmacGivesKnownAnswers, chachaGivesKnownAnswers, gcmGivesKnownAnswers } from "./ipsec_mb_proof.ts";
 import { pointerAt } from "./slab_pointers.ts";
 
 const IV_BYTES = 8;
 const ESP_HEADER_BYTES = 8;
 const TEXT_AT = ESP_HEADER_BYTES + IV_BYTES;
 
-/** What was proved to work here; `chacha` is null where only GCM was. */
+/** What was proved to work here; null where only GCM was. */
 interface Proved {
   readonly gcm: GcmFunctions;
   readonly chacha: ChachaJobs | null;
+  readonly cbcHmac: { readonly jobs: CbcHmacJobs; readonly seals: GatheredSeals } | null;
 }
 
 let proved: Proved | null | undefined;
@@ -46,26 +52,54 @@ export function ipsecMbBackend(): CryptoBackend | null {
   if (library === null) return null;
   return {
     name: "ipsec-mb",
+    ...(library.cbcHmac !== null && { seals: library.cbcHmac.seals }),
     create: (spec) => create(library, spec),
-    createAuth: ({ auth }) => refuseUnknown(auth.name, "libIPSec_MB is used for AEADs only"),
+    createAuth: ({ auth }) => refuseUnknown(auth.name, "libIPSec_MB is used for ESP only"),
   };
 }
 
 function prove(): Proved | null {
   const mb = loadIpsecMb();
   if (mb === null || !gcmGivesKnownAnswers(mb.gcm)) return null;
-  const chacha = openChachaJobs(mb);
-  return { gcm: mb.gcm, chacha: chacha !== null && chachaGivesKnownAnswers(chacha) ? chacha : null };
+  const ring = openJobRing(mb);
+  if (ring === null) return { gcm: mb.gcm, chacha: null, cbcHmac: null };
+  const chacha = new ChachaJobs(ring);
+  const jobs = openCbcHmacJobs(mb, ring);
+  return {
+    gcm: mb.gcm,
+    chacha: chachaGivesKnownAnswers(chacha) ? chacha : null,
+    cbcHmac: jobs !== null && cbcHmacGivesKnownAnswers(jobs)
+      ? { jobs, seals: new GatheredSeals(jobs) }
+      : null,
+  };
 }
 
 function create(library: Proved, spec: EspTransformSpec): EspTransform | Refusal {
   const plan = planTransform(spec);
   if (isRefusal(plan)) return plan;
-  const made = plan.kind === "aead" ? makeAead(library, plan, spec.esn) : null;
+  const made = plan.kind === "aead" ? makeAead(library, plan, spec.esn) : makeGathered(library, plan, spec);
   wipePlan(plan);
   if (made !== null) return made;
   const name = plan.kind === "aead" ? plan.algorithm.name : plan.cipher.name;
   return refuseUnknown(name, "libIPSec_MB does not have it");
+}
+
+/** Sealing only: the opposite direction decrypts in lanes within one packet, as libcrypto does too. */
+function makeGathered(
+  { cbcHmac }: Proved,
+  plan: AuthencPlan,
+  spec: EspTransformSpec,
+): EspTransform | null {
+  const { cipher, auth, icvLength } = plan;
+  if (cbcHmac === null || spec.direction !== "out") return null;
+  if (cipher.name !== "cbc(aes)" || auth.name !== "hmac(sha256)" || icvLength !== ICV_BYTES) return null;
+  // A longer key is hashed first; nobody has one (RFC 4868 §2.1.1 wants 32 bytes).
+  if (plan.authKey.length > 64) return null;
+  const one = libcryptoBackend()?.create(spec);
+  if (one === undefined || isRefusal(one)) return null;
+  const { jobs, seals } = cbcHmac;
+  const key = jobs.expandKey(plan.cipherKey, plan.authKey);
+  return new GatheredTransform(seals, key, spec.esn, makeIvSecret(plan.cipherKey), one);
 }
 
 function makeAead({ gcm, chacha }: Proved, plan: AeadPlan, esn: boolean): EspTransform | null {

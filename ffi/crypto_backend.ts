@@ -87,6 +87,7 @@ function withNext(first: CryptoBackend, next: CryptoBackend): CryptoBackend {
     "errno" in made && made.errno === "ENOSYS" ? other() : made;
   return {
     name: first.name,
+    ...(first.seals !== undefined && { seals: first.seals }),
     create: (spec) => orElse(first.create(spec), () => next.create(spec)),
     createAuth: (spec) => orElse(first.createAuth(spec), () => next.createAuth(spec)),
   };

@@ -12,7 +12,9 @@ import {
   gcmContext,
   type GcmFunctions,
 } from "./ipsec_mb.ts";
-import { addressHalves, type ChachaJobs } from "./ipsec_mb_jobs.ts";
+import type { CbcHmacJobs } from "./cbc_hmac_ipsec_mb.ts";
+import type { ChachaJobs } from "./chacha_ipsec_mb.ts";
+import { addressHalves } from "./ipsec_mb_jobs.ts";
 
 const GCM_TAGS: readonly (readonly [keyBytes: number, textBytes: number, tag: string])[] = [
   [16, 60, "0a426c1c1ae3b1177b0caf8239442775"],
@@ -73,6 +75,38 @@ export function chachaGivesKnownAnswers(jobs: ChachaJobs): boolean {
       scratch.scratch.subarray(scratch.TAG, scratch.TAG + 16).toHex() === expected
     ) && text.u8.every((byte, i) => byte === ((7 * i) & 0xff));
   });
+}
+
+/** Header, IV slot and text count as one text; SEQ_HI stands behind it. */
+const CBC_HMAC_TAGS: readonly (readonly [keyBytes: number, textBytes: number, seqHi: 0 | 4, tag: string])[] =
+  [
+    [16, 64, 0, "b5486e25b6d6f65428b918477b23ebbb"],
+    [16, 1408, 4, "e7251a5d9fe31810d96c657aff073464"],
+    [24, 64, 4, "7c00d18364bfac558709ef67be5e65c1"],
+    [24, 1408, 0, "9ff0d524de047ded401daa9bdfd0e27c"],
+    [32, 64, 0, "77716f22a114318a85ae57eeec8fe727"],
+    [32, 1408, 4, "621240db6777a947d5a998c72d355798"],
+  ];
+const SEQ_HI = 5;
+/** More than the lanes of any instruction set. */
+const PACKETS = 17;
+
+/** Encrypts PACKETS packets of all key lengths together. */
+export function cbcHmacGivesKnownAnswers(jobs: CbcHmacJobs): boolean {
+  const counting = filled(32, 1);
+  const submitted = Array.from({ length: PACKETS }, (_, i) => {
+    const [keyBytes, textBytes, seqHi, expected] = CBC_HMAC_TAGS[i % CBC_HMAC_TAGS.length];
+    const key = jobs.expandKey(counting.u8.subarray(0, keyBytes), counting.u8);
+    const tag = 8 + 16 + textBytes;
+    const packet = filled(tag + 16, 7);
+    new DataView(packet.u8.buffer, packet.u8.byteOffset).setInt32(tag, SEQ_HI);
+    const [lo, hi] = addressHalves(packet.pointer);
+    return { job: jobs.submit(lo, hi, 0, textBytes, key, seqHi), key, packet, tag, expected };
+  });
+  jobs.flush();
+  return submitted.every(({ job, packet, tag, expected }) =>
+    jobs.done(job) && packet.u8.subarray(tag).toHex() === expected
+  );
 }
 
 /** Memory whose byte i is `factor` * i. */

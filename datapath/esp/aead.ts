@@ -46,9 +46,21 @@ export interface CryptoRefusal {
   readonly message: string;
 }
 
+/**
+ * Seals that may be done together: between begin() and end(), seal() of some transforms puts off the encryption. What
+ * was put off is done by flush(), and by end(), which must come before the batch goes on.
+ */
+export interface SealsTogether {
+  begin(): void;
+  flush(): void;
+  end(): void;
+}
+
 /** One library that can make transforms. */
 export interface CryptoBackend {
   readonly name: "ipsec-mb" | "libcrypto" | "noble";
+  /** Set by a library that is faster at many packets at once. */
+  readonly seals?: SealsTogether;
   /** Makes what ESP needs. */
   create(spec: EspTransformSpec): EspTransform | CryptoRefusal;
   /** Makes what AH needs. */

@@ -47,6 +47,8 @@ function outputMore(
 ): number {
   for (let k = 0; k < more.length && protocol > 0; k++) {
     const { state, childMtu, tailBytes } = more[k];
+    // It works on what the SA before it has made.
+    table.seals?.flush();
     // What a tunnel wraps is a whole packet; transport mode goes between its header and the rest.
     if (state.isTunnel && !emitOuterHeader(batch, i, protocol, table)) return -DropReason.OutStateProtoError;
     batch.i32[UDP_PORTS + i] = 0;

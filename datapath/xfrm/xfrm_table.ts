@@ -3,7 +3,7 @@
  */
 import type { Batch } from "../batch.ts";
 import { DROP_MIB } from "../drop_reason.ts";
-import type { CryptoBackend, CryptoRefusal } from "../esp/aead.ts";
+import type { CryptoBackend, CryptoRefusal, SealsTogether } from "../esp/aead.ts";
 import type { Compressor } from "../ipcomp/compressor.ts";
 import { receive } from "../receive.ts";
 import { transmit } from "../transmit.ts";
@@ -63,6 +63,7 @@ export class XfrmTable implements OuterSource {
   /** Whole seconds of a clock that nobody sets; its owner moves it on. */
   now = 0;
 
+  readonly seals: SealsTogether | null;
   readonly #backend: CryptoBackend;
   readonly #mib: Float64Array;
   #lastId: number = Math.floor(Math.random() * 65536);
@@ -71,6 +72,7 @@ export class XfrmTable implements OuterSource {
 
   constructor(options: XfrmTableOptions) {
     this.#backend = options.backend;
+    this.seals = options.backend.seals ?? null;
     this.#mib = options.mib;
     this.routeCache = new RouteCache(options.routes);
     this.compressor = options.compressor;
@@ -157,7 +159,9 @@ export class XfrmTable implements OuterSource {
 
   /** Encapsulates the batch's packets that have no REASON yet. */
   transmit(batch: Batch): void {
+    this.seals?.begin();
     transmit(this, batch);
+    this.seals?.end();
   }
 
   /** Decapsulates the batch's packets that have no REASON yet. */
