@@ -4,6 +4,7 @@
  */
 import type { FragNeeded } from "../datapath/vti/vti4_err.ts";
 import type { IcmpLimits } from "../datapath/icmp/icmp_rate_limit.ts";
+import type { GoneRoutes } from "../datapath/xfrm/route_lookup.ts";
 import type { IpTunnelParm } from "../datapath/tunnel/ip_tunnel_parm.ts";
 import type { WantedState } from "../datapath/xfrm/xfrm_acquire.ts";
 import type { MemoryAddress } from "../ffi/shared_memory.ts";
@@ -121,7 +122,7 @@ export type NetnsLetter =
 /** Gateway → SA table, and netns → SA table for routes and what ICMP errors say. */
 export type SaTableLetter =
   | { readonly op: "xfrm"; readonly change: XfrmChange }
-  | { readonly op: "routes-changed" }
+  | { readonly op: "routes-changed"; readonly gone?: readonly GoneRoutes[] }
   | { readonly op: "sysctls"; readonly sysctls: OutputSysctls }
   | { readonly op: "frag-needed"; readonly reports: readonly FragNeeded[] };
 

@@ -22,6 +22,7 @@ import {
 } from "../datapath/batch.ts";
 import { DROP_MIB, DropReason } from "../datapath/drop_reason.ts";
 import { IpTunnelTable } from "../datapath/tunnel/ip_tunnel_lookup.ts";
+import { ALL_ROUTES, type GoneRoutes } from "../datapath/xfrm/route_lookup.ts";
 import { xfrm4UdpEncapRcv } from "../datapath/xfrm/xfrm4_udp_encap_rcv.ts";
 import { ENCAP_ESPINUDP_NONIKE, NONIKE_BYTES } from "../datapath/xfrm/xfrm_mtu.ts";
 import { EPOLLIN } from "../ffi/epoll.ts";
@@ -249,23 +250,28 @@ export class NetnsActor implements Behaviour<Batch> {
    */
   #readMonitor(): void {
     this.#nextHops.clear();
-    const routes: SaTableLetter = { op: "routes-changed" };
+    const gone: GoneRoutes[] = [];
+    const tellSaTable = (gone: readonly GoneRoutes[]) => {
+      const letter: SaTableLetter = { op: "routes-changed", gone };
+      this.#context.send(this.#init.saTable, letter);
+    };
     this.#monitor.read({
       link: (link) => {
         const letter: GatewayLetter = { op: "link", ...link };
         this.#context.send(MAIN, letter);
-        this.#context.send(this.#init.saTable, routes);
+        tellSaTable(link.up ? [] : [routesBy(link.ifindex)]);
       },
       linkGone: (ifindex) => {
         const letter: GatewayLetter = { op: "link-gone", ifindex };
         this.#context.send(MAIN, letter);
-        this.#context.send(this.#init.saTable, routes);
+        tellSaTable([routesBy(ifindex)]);
       },
+      routeGone: (routes) => gone.push(routes),
       lost: () => {
         const letter: GatewayLetter = { op: "links-lost" };
         this.#context.send(MAIN, letter);
       },
-      routesChanged: () => this.#context.send(this.#init.saTable, routes),
+      routesChanged: () => tellSaTable(gone),
     });
   }
 
@@ -307,6 +313,11 @@ export class NetnsActor implements Behaviour<Batch> {
 function hasTunnel({ i32 }: Batch): boolean {
   for (let i = 0, count = i32[COUNT]; i < count; i++) if (i32[PACKET_TUNNEL + i] !== 0) return true;
   return false;
+}
+
+/** The routes of a device that went down or away: nobody tells of their end. */
+function routesBy(oif: number): GoneRoutes {
+  return { ...ALL_ROUTES, oif };
 }
 
 /** Notes how packet `i` in UDP is encapsulated and takes the draft's zeros off. False when it is no ESP. */

@@ -5,6 +5,7 @@
  */
 import type { CryptoBackend } from "../datapath/esp/aead.ts";
 import { XFRM_MIB, type XfrmMib } from "../datapath/drop_reason.ts";
+import { ALL_ROUTES } from "../datapath/xfrm/route_lookup.ts";
 import { AF_INET } from "../datapath/xfrm/xfrm_record.ts";
 import { checkTransform } from "../ffi/crypto_backend.ts";
 import { EBADFD } from "../ffi/errno.ts";
@@ -173,6 +174,11 @@ export class NetnsSpace {
     if (!this.#sysctls.changed()) return;
     this.actors.tellSaTable({ op: "sysctls", sysctls: this.#sysctls.output() });
     this.links.sysctlsChanged();
+  }
+
+  /** `ip route flush cache`. */
+  routesFlushed(): void {
+    this.actors.tellSaTable({ op: "routes-changed", gone: [ALL_ROUTES] });
   }
 
   /** A letter of one of the namespace's actors. */

@@ -8,6 +8,7 @@ import { closeNetnsFds, openNetnsFds } from "./netns_fds.ts";
 import { nameOf } from "./netns_names.ts";
 import { NetnsExits } from "./netns_exits.ts";
 import { NetnsSpace, type SpaceDeps } from "./netns_space.ts";
+import { RouteFlushes } from "./route_flushes.ts";
 import type { Keepers, NetnsKeeper } from "./store/netns_keeper.ts";
 
 type SpacesDeps = Omit<SpaceDeps, "linksOf" | "serve" | "keeper"> & { readonly keepers: Keepers };
@@ -22,6 +23,7 @@ export class NetnsSpaces {
   /** All three kinds: their actors may live. */
   readonly #all = new Map<number, NetnsSpace>();
   readonly #exits: NetnsExits<NetnsSpace>;
+  readonly #flushes: RouteFlushes<NetnsSpace>;
 
   constructor(deps: SpacesDeps) {
     this.#deps = {
@@ -29,6 +31,7 @@ export class NetnsSpaces {
       linksOf: (inode) => this.#all.get(inode)!.links,
       serve: async (netns) => (await this.#serveFd(`net:[${netnsInode(netns)}]`, netns)).links,
     };
+    this.#flushes = new RouteFlushes(deps.log);
     this.#exits = new NetnsExits({
       served: () => this.#served.values(),
       end: (space) => this.end(space),
@@ -38,6 +41,12 @@ export class NetnsSpaces {
 
   values(): Iterable<NetnsSpace> {
     return this.#served.values();
+  }
+
+  /** What is to be looked at about once a second; `now` in seconds. */
+  tick(now: number): void {
+    for (const space of this.#flushes.take()) space.routesFlushed();
+    for (const space of this.#served.values()) space.tick(now);
   }
 
   get(inode: number): NetnsSpace | undefined {
@@ -99,6 +108,7 @@ export class NetnsSpaces {
       throw error;
     }
     this.#served.set(inode, space);
+    this.#flushes.add(space, fds.netns);
     await space.links.restorer.restoreMoved();
     this.#exits.watch();
     return space;
@@ -119,6 +129,7 @@ export class NetnsSpaces {
   }
 
   async #end(space: NetnsSpace): Promise<void> {
+    this.#flushes.delete(space);
     await space.close();
     this.#all.delete(space.inode);
   }
@@ -142,6 +153,7 @@ export class NetnsSpaces {
   /** For when the workers are gone already. */
   closeFds(): void {
     this.#exits.close();
+    this.#flushes.close();
     for (const space of this.#all.values()) space.closeFds();
     this.#served.clear();
     this.#all.clear();

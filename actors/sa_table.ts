@@ -58,6 +58,7 @@ export class SaTableActor implements Behaviour<Batch> {
         this.#apply(letter.change);
         break;
       case "routes-changed":
+        letter.gone?.forEach((routes) => this.#pmtu.forget(routes));
         this.#table.routesChanged();
         break;
       case "sysctls":

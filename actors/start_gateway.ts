@@ -59,8 +59,8 @@ export interface GatewayOptions {
 /** Failures of a worker whose thread may still be there. */
 const MAY_RUN_ON: ReadonlySet<WorkerFailure["reason"]> = new Set(["hung", "slow start"]);
 
-/** Time between two looks at the lifetimes of SAs and policies, milliseconds. */
-const LIFETIME_TICK_MS = 1000;
+/** Time between two looks at lifetimes, sysctls and flushed routes, milliseconds. */
+const TICK_MS = 1000;
 
 const NO_STATE = fail("ESRCH", "Cannot find state: no such SA");
 const NO_POLICY = fail("ENOENT", "Cannot find policy: no such policy");
@@ -118,7 +118,7 @@ export class UserSpaceGateway implements Gateway {
       isHeard: () => this.#events.isHeard,
       log: options.log,
     });
-    this.#timer = setInterval(() => this.#tick(), LIFETIME_TICK_MS);
+    this.#timer = setInterval(() => this.#spaces.tick(this.#clock.now()), TICK_MS);
     Deno.unrefTimer(this.#timer);
   }
 
@@ -134,11 +134,6 @@ export class UserSpaceGateway implements Gateway {
     const actors = reason === "hung" ? worker?.actors ?? [] : [];
     const where = this.#poison.hung(actors, (actor) => this.#actorName(actor));
     return `Worker ${slot} ${reason}: ${message}${where === null ? "" : `, ${where}`}`;
-  }
-
-  #tick(): void {
-    const now = this.#clock.now();
-    for (const space of this.#spaces.values()) space.tick(now);
   }
 
   #workerChanged({ slot, state, reason }: WorkerChange): void {

@@ -1,9 +1,11 @@
 /** What changes in a namespace: devices, addresses, routes and rules, as rtnetlink tells it. */
+import type { GoneRoutes } from "../datapath/xfrm/route_lookup.ts";
 import { EAGAIN, EINTR, ENOBUFS, errno } from "./errno.ts";
 import { libc } from "./libc.ts";
 import { netlinkMessages } from "./netlink_message.ts";
 import { openNetlink } from "./netlink_socket.ts";
 import { SOCK_NONBLOCK } from "./raw_socket.ts";
+import { parseGoneRoute } from "./rtnetlink_route.ts";
 import { parseLink, RTM_DELLINK, RTM_NEWLINK } from "./rtnetlink_link.ts";
 
 /** Multicast groups, one bit each: devices, neighbours, IPv4 addresses, routes and rules, the last three of IPv6. */
@@ -41,7 +43,9 @@ export interface MonitorHandler {
   link(link: LinkChanged): void;
   /** A device is gone: deleted, or `moved` to another namespace. */
   linkGone(ifindex: number, moved: boolean): void;
-  /** Something changed that routing depends on. Called at most once per read(). */
+  /** A route of IPv4 was deleted. */
+  routeGone?(gone: GoneRoutes): void;
+  /** Something changed that routing depends on. Called at most once per read(), behind what is told of the change. */
   routesChanged(): void;
   /** Notifications were lost: what is known of devices must be looked up again. */
   lost?(): void;
@@ -100,6 +104,8 @@ export function readNotifications(datagram: Uint8Array, handler: MonitorHandler)
       (type >= RTM_NEWADDR && type <= RTM_DELROUTE) || type === RTM_NEWRULE || type === RTM_DELRULE
     ) {
       routes = true;
+      const gone = handler.routeGone && parseGoneRoute(message);
+      if (gone) handler.routeGone!(gone);
     }
   }
   return routes;

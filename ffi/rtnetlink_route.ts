@@ -1,4 +1,5 @@
 /** Routes as rtnetlink shows and takes them (RTM_NEWROUTE, RTM_GETROUTE, linux/rtnetlink.h). */
+import type { GoneRoutes } from "../datapath/xfrm/route_lookup.ts";
 import {
   NetlinkAttributes,
   type NetlinkMessage,
@@ -29,6 +30,7 @@ const RTA_SRC = 2;
 const RTA_OIF = 4;
 const RTA_GATEWAY = 5;
 const RTA_PREFSRC = 7;
+const RTA_MULTIPATH = 9;
 const RTA_METRICS = 8;
 const RTAX_LOCK = 1;
 const RTAX_MTU = 2;
@@ -139,6 +141,19 @@ export function parseRoute({ type, view, start, end }: NetlinkMessage): Route | 
     prefsrc: ipv4(attributes.bytes(RTA_PREFSRC)),
     gateway: ipv4(attributes.bytes(RTA_GATEWAY)),
     type: ROUTE_TYPES[view.getUint8(start + RTMSG_TYPE)] ?? "unspec",
+  };
+}
+
+/** Which routes an RTM_DELROUTE message about IPv4 ends. Returns null for one that is too short or of another type. */
+export function parseGoneRoute({ type, view, start, end }: NetlinkMessage): GoneRoutes | null {
+  if (type !== RTM_DELROUTE || end - start < RTMSG_BYTES || view.getUint8(start) !== AF_INET) return null;
+  const attributes = new NetlinkAttributes(view, start + RTMSG_BYTES, end);
+  const hasMany = attributes.bytes(RTA_MULTIPATH) !== undefined;
+  return {
+    dst: ipv4(attributes.bytes(RTA_DST)),
+    prefix: Math.min(view.getUint8(start + 1), 32),
+    oif: attributes.u32(RTA_OIF) ?? 0,
+    gateway: hasMany ? null : ipv4(attributes.bytes(RTA_GATEWAY)),
   };
 }
 

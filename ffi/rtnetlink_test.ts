@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { GoneRoutes } from "../datapath/xfrm/route_lookup.ts";
 import { EADDRNOTAVAIL, EEXIST, EINVAL, ENETUNREACH, ENODEV, ESRCH, SyscallError } from "./errno.ts";
 import { Epoll, EPOLLIN } from "./epoll.ts";
 import { close } from "./io.ts";
@@ -170,6 +171,7 @@ Deno.test("RtnetlinkRoutes.lookup() reuses one record", async () => {
         mtu: 1500,
         mtuLocked: false,
         src: a.u32,
+        gateway: 0,
       });
       const second = routes.lookup(0x08080808, 0, 0, 0);
       assert.equal(second, first);
@@ -192,6 +194,7 @@ Deno.test("RtnetlinkMonitor tells of devices that come, change, move and go, and
     const monitor = new RtnetlinkMonitor(fd);
     const links: LinkChanged[] = [];
     const gone: [number, boolean][] = [];
+    const routesGone: GoneRoutes[] = [];
     let routes = 0;
     const until = (what: string, met: () => boolean): void => {
       while (!met()) {
@@ -199,6 +202,7 @@ Deno.test("RtnetlinkMonitor tells of devices that come, change, move and go, and
         monitor.read({
           link: (link) => links.push(link),
           linkGone: (ifindex, moved) => gone.push([ifindex, moved]),
+          routeGone: (route) => routesGone.push(route),
           routesChanged: () => routes++,
         });
       }
@@ -217,6 +221,9 @@ Deno.test("RtnetlinkMonitor tells of devices that come, change, move and go, and
       routes = 0;
       rtnl.addRoute({ dst: v4(10, 6, 0, 0), prefix: 16, oif: ifindex });
       until("route", () => routes > 0);
+      rtnl.delRoute({ dst: v4(10, 6, 0, 0), prefix: 16, oif: ifindex });
+      until("end of a route", () => routesGone.some(({ prefix }) => prefix === 16));
+      assert.deepEqual(routesGone.at(-1), { dst: 0x0a060000, prefix: 16, oif: ifindex, gateway: 0 });
       const args = ["-n", a.netns, "link", "set", "m1", "netns", b.netns];
       assert.ok(new Deno.Command("ip", { args }).outputSync().success);
       until("move", () => gone.some(([index, moved]) => index === ifindex && moved));

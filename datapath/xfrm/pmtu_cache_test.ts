@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { PmtuCache } from "./pmtu_cache.ts";
-import type { RouteLookup, RouteResult } from "./route_lookup.ts";
+import { ALL_ROUTES, type RouteLookup, type RouteResult } from "./route_lookup.ts";
 
 const R = 0xc0000201, OTHER = 0xc0000209;
 const EXPIRES = 600;
 
 class Routes implements RouteLookup {
-  route: RouteResult = { errno: 0, oif: 2, mtu: 1500, src: 0 };
+  route: RouteResult = { errno: 0, oif: 2, mtu: 1500, src: 0, gateway: 0 };
   lookup(): RouteResult {
     return { ...this.route };
   }
@@ -35,7 +35,7 @@ Deno.test("PmtuCache never raises an MTU", () => {
   assert.equal(cache.update(R, 0, 1400, 0), false);
   assert.equal(mtu(), 1300);
   routes.route.mtu = 1280;
-  assert.equal(mtu(), 1280, "a device that got narrower counts at once");
+  assert.equal(mtu(), 1280, "a route that got narrower counts at once");
 });
 
 Deno.test("PmtuCache has a least MTU, and learns nothing after it", () => {
@@ -79,4 +79,39 @@ Deno.test("PmtuCache keeps a bounded number of destinations", () => {
   const { cache, mtu } = make();
   for (let i = 0; i <= 4096; i++) cache.update(i, 0, 1300, 0);
   assert.deepEqual([mtu(0), mtu(1), mtu(4096)], [1500, 1300, 1300]);
+});
+
+Deno.test("PmtuCache knows of a path only by the route that it was learned for", () => {
+  const { routes, cache, mtu } = make();
+  const learned = { ...routes.route };
+  cache.update(R, 0, 1300, 0);
+  for (const change of [{ oif: 3 }, { gateway: 9 }, { mtu: 1450 }]) {
+    routes.route = { ...learned, ...change };
+    assert.equal(mtu(), routes.route.mtu);
+  }
+  routes.route = learned;
+  assert.equal(mtu(), 1300);
+});
+
+Deno.test("PmtuCache forgets what it knew of routes that ended", () => {
+  const { routes, cache, mtu } = make();
+  routes.route.gateway = 9;
+  const others = [
+    { dst: R, prefix: 32, oif: 2, gateway: 8 },
+    { dst: R, prefix: 32, oif: 3, gateway: 9 },
+    { dst: OTHER, prefix: 32, oif: 2, gateway: 9 },
+    { dst: OTHER, prefix: 29, oif: 2, gateway: 9 },
+  ];
+  cache.update(R, 0, 1300, 0);
+  for (const gone of others) assert.equal(cache.forget(gone), false, JSON.stringify(gone));
+  const ended = [
+    { dst: R, prefix: 32, oif: 2, gateway: 9 },
+    { dst: OTHER | 0, prefix: 28, oif: 2, gateway: 9 },
+    { dst: 0, prefix: 0, oif: 2, gateway: null },
+    ALL_ROUTES,
+  ];
+  for (const gone of ended) {
+    cache.update(R, 0, 1300, 0);
+    assert.deepEqual([mtu(), cache.forget(gone), mtu()], [1300, true, 1500], JSON.stringify(gone));
+  }
 });

@@ -9,11 +9,26 @@ export interface RouteResult {
   oif: number;
   /** MTU of the route: of the device, of the route itself, or learned from the path. */
   mtu: number;
+  /** Next hop, 0 for none, 32-bit integer in host order. */
+  gateway: number;
   /** Source address the route prefers, 32-bit integer in host order; 0 when not known. */
   src: number;
   /** The MTU is fixed ("mtu lock"): nothing learned from the path changes it. */
   mtuLocked?: boolean;
 }
+
+/** Routes that ended: to destinations within a prefix, by a next hop. Addresses as in a lookup. */
+export interface GoneRoutes {
+  readonly dst: number;
+  readonly prefix: number;
+  /** 0: by any interface. */
+  readonly oif: number;
+  /** null: by any next hop. */
+  readonly gateway: number | null;
+}
+
+/** All of them: what was learned is to be forgotten. */
+export const ALL_ROUTES: GoneRoutes = { dst: 0, prefix: 0, oif: 0, gateway: null };
 
 export interface RouteLookup {
   /**
@@ -34,6 +49,7 @@ class KeptRoute implements RouteResult {
     readonly oif: number,
     readonly mtu: number,
     readonly src: number,
+    readonly gateway: number,
   ) {}
 }
 
@@ -52,7 +68,7 @@ export class RouteCache {
     const kept = this.#kept.get(key);
     if (kept !== undefined && kept.forSrc === src && kept.forMark === mark) return kept;
     const r = this.#routes.lookup(dst, src, tos, mark);
-    const route = new KeptRoute(src, mark, r.errno, r.oif, r.mtu, r.src | 0);
+    const route = new KeptRoute(src, mark, r.errno, r.oif, r.mtu, r.src | 0, r.gateway);
     if (this.#kept.size >= KEPT_ROUTES) this.#kept.clear();
     this.#kept.set(key, route);
     return route;

@@ -21,7 +21,10 @@ const setup = (udp: boolean) => ({ ifname: "vti1", key: 7, algorithm: ALGORITHM,
 
 /** A ping of that length with DF: "reply", "lost", or the MTU of the error that came back. */
 async function pingLength(topology: Topology, netns: string, length: number): Promise<string | number> {
-  await topology.must(netns, ["ip", "route", "flush", "cache"]);
+  // What the inner route has learned goes with it; flushing the cache would take the outer path's MTU too.
+  for (const what of ["del", "add"]) {
+    await topology.must(netns, ["ip", "route", what, "10.9.0.0/24", "dev", "vti1", "src", "10.9.0.1"]);
+  }
   const words = ["ping", "-n", "-M", "do", "-c1", "-W1", "-s", `${length - 28}`, INNER];
   const { code, stdout, stderr } = await topology.exec(netns, words);
   if (code === 0) return "reply";
@@ -199,4 +202,39 @@ Deno.test("a locked MTU of a route is left alone", async () => {
     tell(pair, { mtu: 1400 });
     assert.equal(await pingLength(topology, a.netns, 1480), 1346);
   });
+});
+
+Deno.test("what was learned goes with the route, and with ip route flush cache", async () => {
+  await using topology = new Topology();
+  const pair = await directPair(topology);
+  const { a, b } = pair;
+  const ip = (words: string) => topology.must(a.netns, ["ip", ...words.split(" ")]);
+  const learn = async () => {
+    tell(pair, { mtu: 1400 });
+    await eventually(async () => assert.equal(await pingLength(topology, a.netns, 1446), 1346));
+  };
+  const forgotten = () =>
+    eventually(async () => assert.equal(await pingLength(topology, a.netns, 1446), "reply"));
+
+  await learn();
+  await ip("route add 203.0.113.0/24 dev wire");
+  await ip("route del 203.0.113.0/24 dev wire");
+  assert.equal(await pingLength(topology, a.netns, 1446), 1346, "another route's end");
+  await ip("route flush cache");
+  await forgotten();
+
+  await ip(`route add ${b.outer}/32 dev wire`);
+  await learn();
+  await ip(`route del ${b.outer}/32 dev wire`);
+  await ip(`route add ${b.outer}/32 dev wire`);
+  await forgotten();
+
+  await learn();
+  await ip(`route change ${b.outer}/32 dev wire mtu 1490`);
+  await eventually(async () => assert.equal(await pingLength(topology, a.netns, 1446), 1434));
+  await ip(`route change ${b.outer}/32 dev wire`);
+  await learn();
+  await ip("link set wire down");
+  await ip("link set wire up");
+  await forgotten();
 });
