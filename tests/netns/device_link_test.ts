@@ -11,7 +11,8 @@ import { algorithm } from "../doubles/algorithms.ts";
 import { Daemon } from "../doubles/daemon.ts";
 import { eventually } from "../doubles/eventually.ts";
 import { Topology } from "../doubles/topology.ts";
-import { encapWords } from "../doubles/tunnel.ts";
+import { ping } from "../doubles/traffic.ts";
+import { encapWords, joinedPair, type Pair, setUpTunnel } from "../doubles/tunnel.ts";
 
 const A = "10.255.0.1", B = "10.255.0.2";
 const WIRES = ["w1", "w2"] as const;
@@ -34,6 +35,21 @@ async function twoWires(topology: Topology): Promise<{ a: string; b: string }> {
   }
   await topology.must(b, ["ip", "route", "add", A, "via", `${NETS.w1}.1`, "src", B]);
   return { a, b };
+}
+
+/** A tunnel with key 7 between two namespaces of their own. */
+async function tunnelPair(topology: Topology): Promise<Pair> {
+  const pair = await joinedPair(topology, async () => {
+    const daemon = await Daemon.start(topology, { placement: "packed" });
+    return { a: daemon, b: daemon };
+  });
+  await setUpTunnel(
+    topology,
+    { ifname: "vti1", key: 7, algorithm: algorithm("gcm128"), udp: false },
+    pair.a,
+    pair.b,
+  );
+  return pair;
 }
 
 Deno.test("the MTU is guessed from the device that the route leads to", async () => {
@@ -163,3 +179,48 @@ for (const udp of [false, true]) {
     }
   });
 }
+
+Deno.test("new keys count for the next packet, both ways", async () => {
+  await using topology = new Topology();
+  const { a, b } = await tunnelPair(topology);
+  const lost = async () => {
+    const { code } = await topology.exec(a.netns, ["ping", "-c1", "-W0.3", "10.9.0.2"]);
+    assert.equal(code, 1);
+    const [sent, received] = [await a.daemon.link(a.netns, "vti1"), await b.daemon.link(b.netns, "vti1")];
+    return [sent.stats64.tx.carrier_errors, received.stats64.rx.errors];
+  };
+  await ping(topology, a.netns, "10.9.0.2");
+  await a.daemon.ip(a.netns, "link set vti1 type vti okey 8");
+  assert.deepEqual(await lost(), [1, 0]);
+  await a.daemon.ip(a.netns, "link set vti1 type vti okey 7");
+  await ping(topology, a.netns, "10.9.0.2");
+  await b.daemon.ip(b.netns, "link set vti1 type vti ikey 8");
+  assert.deepEqual(await lost(), [1, 1]);
+  await b.daemon.ip(b.netns, "link set vti1 type vti ikey 7");
+  await ping(topology, a.netns, "10.9.0.2");
+});
+
+/** Sends an IP packet into a device by a packet socket: no route leads there. */
+const PACKET_SOCKET = `
+import socket, sys
+packet = bytes.fromhex(sys.argv[2])
+protocol = 0x0800 if packet[0] >> 4 == 4 else 0x86dd
+socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM).sendto(packet, (sys.argv[1], protocol))
+`;
+
+Deno.test("a packet put into the device past its routes goes through the tunnel", async () => {
+  await using topology = new Topology();
+  const { a, b } = await tunnelPair(topology);
+  const received = async () => (await b.daemon.link(b.netns, "vti1")).stats64.rx.packets;
+  const payload = "00".repeat(8);
+  const packets = [
+    // From and to addresses that nobody here has; the protocol is 253 (RFC 3692), the IPv4 checksum right.
+    `4500001c0000400040fdc17fcb007101cb007163${payload}`,
+    `600000000008fd40${"20010db8".padEnd(32, "1")}${"20010db8".padEnd(32, "2")}${payload}`,
+  ];
+  for (const packet of packets) {
+    const before = await received();
+    await topology.must(a.netns, ["python3", "-c", PACKET_SOCKET, "vti1", packet]);
+    await eventually(async () => assert.equal(await received(), before + 1));
+  }
+});

@@ -16,6 +16,7 @@ import {
 } from "./failure_case.ts";
 
 const PING = `ping -n -c1 -W0.2 ${INNER_REMOTE}`;
+const UNROUTED = "203.0.113.9";
 /** Inner networks that cases have taken. */
 let networks = 0;
 
@@ -86,7 +87,13 @@ export const OUTBOUND_CASES: readonly FailureCase[] = [
   outbound("hard limit of 100 bytes, three", { out: "limit byte-hard 100" }, PING, PING, PING),
   outbound("last sequence number, two", { out: "replay-oseq 0xfffffffe" }, PING, PING),
   outbound("device without a remote", { link: `local ${LOCAL} key 7` }),
-  outbound("no route to the remote", { link: `local ${LOCAL} remote 203.0.113.9 key 7` }),
+  outbound("no route to the remote", { link: `local ${LOCAL} remote ${UNROUTED} key 7` }),
+  outbound("policy and state for a remote without a route", {
+    link: `local ${LOCAL} remote ${UNROUTED} key 7`,
+    stateOut:
+      `xfrm state add src ${LOCAL} dst ${UNROUTED} proto esp spi ${SPI_OUT} mode tunnel mark 7 ${KEY_WORDS}`,
+    policyOut: `xfrm policy add dir out mark 7 tmpl src ${LOCAL} dst ${UNROUTED} proto esp mode tunnel`,
+  }),
   outbound("route to the remote by the device itself", { then: [`system route add ${REMOTE} dev vti1`] }),
   outbound("too big, DF", {}, `${PING} -M do -s 1452`),
   outbound("too big, no DF", {}, `${PING} -M dont -s 1452`),
