@@ -1,5 +1,5 @@
 /** Names of namespaces under /run/netns, and which namespace (inode) each stands for. */
-import { listNetns, NETNS_DIR } from "../ffi/netns.ts";
+import { listNetns, NETNS_DIR, netnsInode } from "../ffi/netns.ts";
 import type { NetnsRef } from "./gateway.ts";
 
 /** Null when there is no such name. */
@@ -18,8 +18,9 @@ export function namedNetns(): { readonly name: string; readonly inode: number }[
   });
 }
 
-/** Name of a namespace, or what it was asked for by when it has none. */
+/** Name of a namespace; "self" for the daemon's own without one; else what it was asked for by. */
 export function nameOf(ns: NetnsRef, inode: number): string {
   if (inodeOfName(ns) === inode) return ns;
-  return namedNetns().find((named) => named.inode === inode)?.name ?? ns;
+  const named = namedNetns().find((named) => named.inode === inode);
+  return named?.name ?? (inode === netnsInode("self") ? "self" : ns);
 }

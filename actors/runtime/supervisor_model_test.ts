@@ -240,7 +240,6 @@ class World {
 async function inWorld(history: readonly Event[], then: (world: World) => Promise<void>): Promise<boolean> {
   const real = { Worker, MessageChannel, setInterval, clearInterval, setTimeout, clearTimeout };
   const now = performance.now;
-  // deno-lint-ignore prefer-const
   let world: World;
   const intervals: (() => void)[] = [];
   Object.assign(globalThis, {

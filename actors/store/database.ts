@@ -64,11 +64,17 @@ export class Database {
     Deno.openSync(path, { create: true, write: true, mode: OWNER_ONLY }).close();
     this.#db = new DatabaseSync(path, { timeout: LOCK_TIMEOUT_MS });
     try {
+      const version = this.#version();
+      if (version > steps.length) {
+        throw new Error(`it has schema ${version}, of a newer vti-gateway; this one knows ${steps.length}`);
+      }
       this.#db.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
         PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;`);
       const { quick_check } = this.#db.prepare("PRAGMA quick_check(1)").get() as { quick_check: string };
       if (quick_check !== "ok") throw new Error(`it is damaged (${quick_check})`);
-      this.#migrate(steps);
+      for (let i = version; i < steps.length; i++) {
+        this.#db.exec(`BEGIN IMMEDIATE; ${steps[i]}; PRAGMA user_version = ${i + 1}; COMMIT;`);
+      }
       this.#statements = {
         meta: this.#db.prepare("INSERT OR REPLACE INTO meta VALUES (?, ?)"),
         object: this.#db.prepare("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?)"),
@@ -84,16 +90,10 @@ export class Database {
     }
   }
 
-  #migrate(steps: readonly string[]): void {
-    const { user_version: version } = this.#db.prepare("PRAGMA user_version").get() as {
-      user_version: number;
-    };
-    if (version > steps.length) {
-      throw new Error(`it has schema ${version}, of a newer vti-gateway; this one knows ${steps.length}`);
-    }
-    for (let i = version; i < steps.length; i++) {
-      this.#db.exec(`BEGIN IMMEDIATE; ${steps[i]}; PRAGMA user_version = ${i + 1}; COMMIT;`);
-    }
+  /** Steps of the schema that the file has been through. */
+  #version(): number {
+    const { user_version } = this.#db.prepare("PRAGMA user_version").get() as { user_version: number };
+    return user_version;
   }
 
   meta(name: string): string | undefined {

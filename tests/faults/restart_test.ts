@@ -101,3 +101,24 @@ Deno.test("a namespace that the gateway made is made again, with what was in it"
   assert.match(await topology.must(netns, ["ip", "-br", "link", "show", "vti1"]), /UP/);
   await next.remove();
 });
+
+Deno.test("what a client made in the daemon's own namespace, which has no name, is there after a restart", async () => {
+  await using topology = new Topology();
+  const [netns, runDir] = [await topology.addNetns("a"), await topology.directory()];
+  const mounts = "mount -t tmpfs tmpfs /run/netns";
+  const start = () => Daemon.start(topology, { placement: "packed", netns, runDir, mounts });
+  const daemon = await start();
+  // As the client says it: the namespace of a process, which soon has ended.
+  const link = {
+    ifname: "vti1",
+    linkinfo: { info_kind: "vti", info_data: { local: "192.0.2.1", remote: "192.0.2.2" } },
+  };
+  const made = await daemon.http("POST", `/v1/netns/pid:${daemon.process.pid}/links`, link);
+  assert.equal(made.status, 201);
+  assert.equal((await daemon.link("self", "vti1")).ifname, "vti1");
+  await daemon.stop("SIGKILL");
+  const next = await start();
+  assert.equal((await next.link("self", "vti1")).ifname, "vti1");
+  assert.doesNotMatch(next.process.output, /forgotten/);
+  await next.remove();
+});
