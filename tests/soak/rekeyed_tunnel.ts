@@ -1,5 +1,6 @@
 /** A tunnel whose SAs are replaced again and again, as a key manager does: the new before the old go. */
 import type { XfrmStateRequest } from "../../actors/gateway.ts";
+import type { Topology } from "../doubles/topology.ts";
 import type { TunnelEnd } from "../doubles/tunnel.ts";
 
 const KEY_BYTES = 20;
@@ -48,6 +49,14 @@ export class RekeyedTunnel {
       const other = end === this.#a ? this.#b : this.#a;
       const info_data = { local: end.outer, remote: other.outer, ikey: key, okey: key };
       await call(end, "POST", "links", { ifname, up: true, linkinfo: { info_kind: "vti", info_data } });
+    }
+  }
+
+  /** Gives the devices their inner addresses. */
+  async address(topology: Topology): Promise<void> {
+    const { ifname, inner } = this.setup;
+    for (const [{ netns }, host] of [[this.#a, 1], [this.#b, 2]] as const) {
+      await topology.addresses({ netns, ifname, addresses: [`${inner}.${host}/24`] });
     }
   }
 
@@ -105,6 +114,17 @@ export class RekeyedTunnel {
   get #mark() {
     return { value: this.setup.key, mask: 0xffffffff };
   }
+}
+
+/** Makes a tunnel. Its outer addresses are its own: two tunnels with the same would be one to the kernel. */
+export async function makeTunnel(topology: Topology, setup: RekeyedSetup, a: TunnelEnd, b: TunnelEnd) {
+  const outer = (host: number) => `192.0.2.${10 * setup.key + host}`;
+  await topology.addresses({ netns: a.netns, ifname: "wire", addresses: [`${outer(1)}/24`] });
+  await topology.addresses({ netns: b.netns, ifname: "wire", addresses: [`${outer(2)}/24`] });
+  const tunnel = new RekeyedTunnel(setup, { ...a, outer: outer(1) }, { ...b, outer: outer(2) });
+  await tunnel.setUp();
+  await tunnel.address(topology);
+  return tunnel;
 }
 
 const STATES = "xfrm/states";

@@ -9,12 +9,13 @@
 import assert from "node:assert/strict";
 import type { LinkStats } from "../../actors/gateway.ts";
 import { Daemon, type Placement } from "../doubles/daemon.ts";
-import { type Background, Topology } from "../doubles/topology.ts";
+import { Topology } from "../doubles/topology.ts";
 import { ping, quietCounters } from "../doubles/traffic.ts";
 import { joinedPair, type TunnelEnd } from "../doubles/tunnel.ts";
+import { CountedFlow } from "./counted_flow.ts";
 import { assertExact, droppedBetween, type Ledger, readLedger } from "./packet_ledger.ts";
 import { assertFlat, type Figures, median, readFigures } from "./process_figures.ts";
-import { type RekeyedSetup, RekeyedTunnel } from "./rekeyed_tunnel.ts";
+import { makeTunnel, type RekeyedSetup } from "./rekeyed_tunnel.ts";
 
 export interface SoakOptions {
   readonly seconds: number;
@@ -40,11 +41,9 @@ export interface SoakReport {
 const COUNTED: RekeyedSetup = { ifname: "vti1", key: 1, inner: "10.9.1" };
 const STREAM: RekeyedSetup = { ifname: "vti2", key: 2, inner: "10.9.2" };
 const CHURNED: RekeyedSetup = { ifname: "vti3", key: 3, inner: "10.9.3" };
-const PORT = 5555;
 const REKEY_MS = 1000;
 /** Milliseconds between two lines of the log. */
 const LOG_MS = 30_000;
-const COUNTER = new URL("counted_udp.py", import.meta.url).pathname;
 
 export async function soak(options: SoakOptions): Promise<SoakReport> {
   await using topology = new Topology();
@@ -52,9 +51,9 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     a: await Daemon.start(topology, { placement: options.placement }),
     b: await Daemon.start(topology, { placement: options.placement }),
   }));
-  const counted = await setUp(topology, COUNTED, a, b);
-  const stream = await setUp(topology, STREAM, a, b);
-  const churned = await setUp(topology, CHURNED, a, b);
+  const counted = await makeTunnel(topology, COUNTED, a, b);
+  const stream = await makeTunnel(topology, STREAM, a, b);
+  const churned = await makeTunnel(topology, CHURNED, a, b);
   await ping(topology, a.netns, `${COUNTED.inner}.2`);
   const datagrams = [
     await CountedFlow.start(topology, a, b, `${COUNTED.inner}.2`, options.datagrams),
@@ -71,7 +70,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     rekeys += 2;
     await churned.removeLinks();
     await churned.addLinks();
-    await address(topology, churned, a, b);
+    await churned.address(topology);
     await ping(topology, a.netns, `${CHURNED.inner}.2`);
     linksMade += 2;
     for (const [name, { daemon }] of [["a", a], ["b", b]] as const) {
@@ -104,25 +103,6 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   };
 }
 
-/** Makes a tunnel. Its outer addresses are its own: two tunnels with the same would be one to the kernel. */
-async function setUp(topology: Topology, setup: RekeyedSetup, a: TunnelEnd, b: TunnelEnd) {
-  const outer = (host: number) => `192.0.2.${10 * setup.key + host}`;
-  await topology.addresses({ netns: a.netns, ifname: "wire", addresses: [`${outer(1)}/24`] });
-  await topology.addresses({ netns: b.netns, ifname: "wire", addresses: [`${outer(2)}/24`] });
-  const tunnel = new RekeyedTunnel(setup, { ...a, outer: outer(1) }, { ...b, outer: outer(2) });
-  await tunnel.setUp();
-  await address(topology, tunnel, a, b);
-  return tunnel;
-}
-
-/** Gives the devices of a tunnel their inner addresses. */
-async function address(topology: Topology, { setup }: RekeyedTunnel, a: TunnelEnd, b: TunnelEnd) {
-  for (const [{ netns }, host] of [[a, 1], [b, 2]] as const) {
-    const addresses = [`${setup.inner}.${host}/24`];
-    await topology.addresses({ netns, ifname: setup.ifname, addresses });
-  }
-}
-
 async function startStream(topology: Topology, a: TunnelEnd, b: TunnelEnd, options: SoakOptions) {
   const server = await topology.spawn(b.netns, ["iperf3", "-s", "--forceflush"]);
   await server.printed(/listening/);
@@ -130,40 +110,6 @@ async function startStream(topology: Topology, a: TunnelEnd, b: TunnelEnd, optio
   const client = await topology.spawn(a.netns, ["iperf3", "-c", `${STREAM.inner}.2`, ...time]);
   await client.printed(/\[TX-C\].*bits\/sec/);
   return client;
-}
-
-/** One direction of counted datagrams. */
-class CountedFlow {
-  readonly from: TunnelEnd;
-  readonly to: TunnelEnd;
-  readonly #sender: Background;
-  readonly #receiver: Background;
-
-  private constructor(from: TunnelEnd, to: TunnelEnd, sender: Background, receiver: Background) {
-    this.from = from;
-    this.to = to;
-    this.#sender = sender;
-    this.#receiver = receiver;
-  }
-
-  static async start(topology: Topology, from: TunnelEnd, to: TunnelEnd, address: string, rate: number) {
-    const receiver = await topology.spawn(to.netns, ["python3", COUNTER, "receive", `${PORT}`]);
-    await receiver.printed(/ready/);
-    const words = ["python3", COUNTER, "send", address, `${PORT}`, `${rate}`];
-    return new CountedFlow(from, to, await topology.spawn(from.netns, words), receiver);
-  }
-
-  async stopSending(): Promise<number> {
-    await this.#sender.stop();
-    return Number((await this.#sender.printed(/sent (\d+)/))[1]);
-  }
-
-  async stopReceiving(): Promise<{ received: number; twice: number; dropped: number }> {
-    await this.#receiver.stop();
-    const line = /received (\d+) twice (\d+) dropped (\d+)/;
-    const [, received, twice, dropped] = (await this.#receiver.printed(line)).map(Number);
-    return { received: received!, twice: twice!, dropped: dropped! };
-  }
 }
 
 /** Both directions, when all senders have ended. Returns how many datagrams were lost. */
