@@ -52,6 +52,8 @@ for (const [placement, udp] of [["packed", false], ["isolated", true]] as const)
       { netns: a.netns, ifname: "wire", addresses: ["192.0.2.1/24"] },
       { netns: b.netns, ifname: "wire", addresses: ["192.0.2.2/24"] },
     ] as const;
+    const route = ["10.50.0.0/16", "dev", "vti1"];
+    await topology.must(a.netns, ["ip", "route", "add", ...route]);
     const pinging = await topology.spawn(a.netns, ["ping", "-n", "-O", "-i", INTERVAL, "10.9.0.2"]);
     /** As many pings as there have been when the fault came, and some more, are without an answer. */
     const unanswered = () =>
@@ -74,6 +76,7 @@ for (const [placement, udp] of [["packed", false], ["isolated", true]] as const)
     // What was lost is accounted for: each packet that the device took was sent, or is one of its errors.
     const [{ tx }] = await quietCounters(a, b, "vti1");
     assert.ok(tx.errors + tx.dropped > 0, JSON.stringify(tx));
+    assert.match(await topology.must(a.netns, ["ip", "route", "show", ...route]), /^10\.50\.0\.0\/16 /);
     assert.equal(await restarts(daemon), 0);
     await ping(topology, b.netns, "10.9.0.1");
     await daemon.stop();

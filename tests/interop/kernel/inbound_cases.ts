@@ -41,6 +41,17 @@ const good = (seq = 1) => outer(sealed(inner(seq), { seq }));
 /** With one bit of the byte at `at`, counted from the end when negative, the other way round. */
 const flipped = (packet: Uint8Array, at: number) => packet.with(at, packet.at(at)! ^ 1);
 
+/** An outer packet in fragments of `size` bytes, each of which begins `overlap` bytes before the end of the one before. */
+const fragments = (payload: Uint8Array, size: number, overlap = 0) => {
+  const made: Uint8Array[] = [];
+  for (let at = 0; at < payload.length; at += size - overlap) {
+    const more = at + size < payload.length ? 0x2000 : 0;
+    made.push(outer(payload.slice(at, at + size), { id: 77, fragment: more | at / 8 }));
+    if (more === 0) break;
+  }
+  return made;
+};
+
 const inbound = (name: string, setup: Setup, ...steps: Uint8Array[]): FailureCase => ({
   name: `in: ${name}`,
   words: tunnel(setup),
@@ -115,6 +126,17 @@ const ESP_CASES: readonly FailureCase[] = [
     {},
     outer(sealed(ipv4({ src: INNER_REMOTE, dst: INNER_LOCAL, proto: PROTO.icmp, length: 2000 }, echo(1, 0)))),
   ),
+  inbound(
+    "inner length 0",
+    {},
+    outer(sealed(ipv4({ src: INNER_REMOTE, dst: INNER_LOCAL, proto: PROTO.icmp, length: 0 }, echo(1, 40)))),
+  ),
+  inbound("inner header length 0", {}, outer(sealed(inner().with(0, 0x40)))),
+  inbound(
+    "inner IPv6 with options of no length, again and again",
+    { both: "flag af-unspec", then: V6_POLICIES },
+    outer(sealed(ipv6(INNER_REMOTE_V6, INNER_LOCAL_V6, 0, bytes(64, 0)), { nextHeader: PROTO.ipv6 })),
+  ),
   inbound("inner length too short: TFC padding", {}, outer(sealed(join(inner(), bytes(30, 0x70))))),
   inbound("ESP of 4 bytes", {}, outer(Uint8Array.of(0, 0, 0x10, 1))),
   inbound("ESP of 8 bytes", {}, outer(Uint8Array.of(0, 0, 0x10, 1, 0, 0, 0, 1))),
@@ -128,6 +150,9 @@ const ESP_CASES: readonly FailureCase[] = [
     outer(sealed(inner()).slice(0, 40), { id: 77, fragment: 0x2000 }),
     outer(sealed(inner()).slice(40), { id: 77, fragment: 5 }),
   ),
+  inbound("tiny fragments", {}, ...fragments(sealed(inner()), 8)),
+  inbound("overlapping fragments", {}, ...fragments(sealed(inner()), 40, 8)),
+  inbound("a fragment that is missing", {}, ...fragments(sealed(inner()), 40).slice(0, -1)),
   inbound("from somebody else", {}, outer(sealed(inner()), { src: STRANGER })),
   inbound("ECN and DSCP outside", {}, outer(sealed(inner()), { tos: 0xbb })),
   inbound("device down", { then: ["link set vti1 down"] }, good()),
