@@ -96,7 +96,8 @@ export interface XfrmStateRequest extends XfrmStateId {
   readonly auth?: { readonly name: string; readonly key: string; readonly trunc_bits?: number };
   readonly comp?: { readonly name: string };
   readonly encap?: {
-    readonly type: "espinudp" | "espinudp-nonike";
+    /** espintcp is refused, as by a kernel without CONFIG_INET_ESPINTCP. */
+    readonly type: "espinudp" | "espinudp-nonike" | "espintcp";
     readonly sport: number;
     readonly dport: number;
     readonly oaddr: string;
@@ -107,6 +108,8 @@ export interface XfrmStateRequest extends XfrmStateId {
   readonly seq?: number;
   readonly tfcpad?: number;
   readonly if_id?: number;
+  /** Refused, as for devices without IPsec of their own. */
+  readonly offload?: { readonly dev?: string; readonly dir: "in" | "out" };
 }
 
 /** An SA as listed. Keys are "<<Keys hidden>>" unless they were asked for. */

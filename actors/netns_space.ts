@@ -261,7 +261,7 @@ export class NetnsSpace {
    * source port of any other.
    */
   async openUdpPort({ dst, encap }: InUdp): Promise<Result<void>> {
-    if (encap === undefined) return ok(undefined);
+    if (encap === undefined || encap.type === "espintcp") return ok(undefined);
     const end = this.#isLocal(dst) ? "dport" : "sport";
     const port = encap[end];
     // Port 0 is anybody's: such an SA has no place to be found at.

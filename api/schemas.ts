@@ -124,7 +124,7 @@ export const limits = z.strictObject({
 }) satisfies z.ZodType<XfrmLimits>;
 
 export const encap = z.strictObject({
-  type: z.enum(["espinudp", "espinudp-nonike"]),
+  type: z.enum(["espinudp", "espinudp-nonike", "espintcp"]),
   sport: u16,
   dport: u16,
   oaddr: address,
@@ -156,6 +156,7 @@ export const stateRequest = z.strictObject({
   seq: u32.exactOptional(),
   tfcpad: u32.exactOptional(),
   if_id: u32.exactOptional(),
+  offload: z.strictObject({ dev: ifname.exactOptional(), dir: z.enum(["in", "out"]) }).exactOptional(),
 }) satisfies z.ZodType<XfrmStateRequest>;
 
 export const allocSpiRequest = z.strictObject({

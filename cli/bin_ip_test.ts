@@ -63,6 +63,8 @@ const CLIENTS = [
   "xfrm state",
   "-s x p",
   "-4 xfrm monitor",
+  "-loops 3 -rcvbuf 4096 -all xfrm state",
+  "link replace vti1 type vti",
 ];
 
 const SYSTEMS = [
@@ -88,8 +90,10 @@ const SYSTEMS = [
   "netns add blue",
   "netns exec blue ip link show ours",
   "monitor link",
-  "-batch file",
+  "-batch no-such-file",
+  "-b -",
   "-all netns exec ip xfrm state",
+  "-6 tunnel add vti1 mode vti",
   "-Version",
 ];
 
@@ -111,6 +115,31 @@ Deno.test("bin/ip lists tunnels of both when the daemon runs", async () => {
     assert.equal(await ip("tunnel show"), "system tunnel show\n");
     const socket = Deno.listen({ transport: "unix", path: `${directory}/api.sock` });
     assert.match(await ip("tunnel show"), /^client .* tunnel show\nsystem tunnel show\n$/);
+    socket.close();
+  });
+});
+
+Deno.test("bin/ip gives a batch to the client when a line may be the gateway's", async () => {
+  await withFakes(async (ip, directory) => {
+    const mod = new URL("../mod.ts", import.meta.url).pathname;
+    const file = `${directory}/batch`;
+    const isClients = async (text: string) => {
+      await Deno.writeTextFile(file, text);
+      const ran = await ip(`-force -batch ${file}`);
+      if (ran === `client run -A ${mod} -force -batch ${file}\n`) return true;
+      assert.equal(ran, `system -force -batch ${file}\n`);
+      return false;
+    };
+    const others = "addr add 10.9.0.1/30 dev vti1\nroute add 10.0.0.0/8 dev vti1\n";
+    assert.equal(await isClients(others), false);
+    assert.equal(await isClients("link set eth0 up\n"), false);
+    assert.equal(await isClients(`${others}  xfrm state flush\n`), true);
+    assert.equal(await isClients(`link add vti1 type vti\n${others}`), true);
+    const socket = Deno.listen({ transport: "unix", path: `${directory}/api.sock` });
+    assert.equal(await isClients(others), false);
+    // It may be a device of the gateway.
+    assert.equal(await isClients("link del vti1\n"), true);
+    assert.equal(await ip("-b -"), `client run -A ${mod} -b -\n`);
     socket.close();
   });
 });

@@ -8,12 +8,16 @@ export interface LinkWords {
   name?: string;
   mtu?: number;
   up?: boolean;
+  /** Namespace to make the device in. */
+  netns?: string;
   type?: string;
 }
 
-export const LINK_USAGE = `Usage: ip link add [ name ] NAME [ mtu MTU ] [ up | down ] type vti [ ARGS ]
+export const LINK_USAGE =
+  `Usage: ip link add [ name ] NAME [ mtu MTU ] [ up | down ] [ netns NETNS ] type vti [ ARGS ]
        ip link { set | change } { DEVICE | dev DEVICE } [ { up | down } ] [ name NEWNAME ]
                [ mtu MTU ] [ type vti [ ARGS ] ]
+       ip link replace ... (as add: Linux replaces no device that is there)
        ip link delete { DEVICE | dev DEVICE } [ type vti ]
        ip link show [ DEVICE | dev DEVICE ] [ up ] [ type vti ]
        ip link help [ vti ]
@@ -35,6 +39,9 @@ export function iplinkParse(words: Words): LinkWords {
     } else if (word === "mtu") {
       if (link.mtu !== undefined) throw duplicateArgument("mtu", words.take());
       link.mtu = parseMtu(words.take());
+    } else if (word === "netns") {
+      if (link.netns !== undefined) throw duplicateArgument("netns", words.take());
+      link.netns = words.take();
     } else if (word.length > 1 && matches(word, "type")) {
       link.type = words.take();
     } else if (matches(word, "help")) {
@@ -48,9 +55,13 @@ export function iplinkParse(words: Words): LinkWords {
   return link;
 }
 
+export function isIfname(name: string, longest = 15): boolean {
+  return name !== "" && new TextEncoder().encode(name).length <= longest && !/[/\s]/.test(name);
+}
+
 /** Alternative names may have 127 bytes; the kernel itself refuses long ones where it wants a device's own. */
 function checkIfname(what: string, name: string, longest: number): string {
-  if (name !== "" && new TextEncoder().encode(name).length <= longest && !/[/\s]/.test(name)) return name;
+  if (isIfname(name, longest)) return name;
   throw invalidArgument(`"${what}" not a valid ifname`, name);
 }
 

@@ -2,14 +2,17 @@
  * `ip tunnel` with mode vti (iproute2 ip/iptunnel.c). What its ioctls know and rtnetlink does not (TTL, TOS, DF) is kept
  * and shown, without effect on a vti; sequence numbers and checksums, which only GRE has, are read and forgotten.
  */
+import { dsfieldName, parseDsfield } from "./dsfield.ts";
 import { getAddr32, ipv4Number } from "./address.ts";
 import { type Problem, rtnetlinkAnswers } from "./answer.ts";
 import type { Query } from "./api_client.ts";
 import { type Json, jsonPrint } from "./json_print.ts";
 import { tnlParseKey } from "./link_vti.ts";
+import { isIfname } from "./iplink_parse.ts";
 import type { Command } from "./main.ts";
 import { getU8 } from "./number.ts";
-import { duplicateOrGarbage, EXIT_FAILURE, EXIT_USAGE, invalidArgument, Quit } from "./quit.ts";
+import type { Options } from "./options.ts";
+import { duplicateOrGarbage, EXIT_FAILURE, EXIT_USAGE, invalidArgument, notSupported, Quit } from "./quit.ts";
 import type { LinkInfo, TunnelInfo, TunnelParm } from "../api/schemas.ts";
 import { matches, type Words } from "./words.ts";
 
@@ -29,12 +32,34 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 interface TunnelWords {
   name?: string;
+  /** VTI_ISVTI; without it a tunnel is of another kind. */
   isVti: boolean;
+  /** The mode, where one is given or known. */
+  mode?: Mode;
   readonly parm: Writable<TunnelParm>;
 }
 
+/** Modes of one protocol are the same to iproute2: vti is ipip with a flag. */
+const MODES = {
+  "vti": "ipip",
+  "ipip": "ipip",
+  "ip/ip": "ipip",
+  "gre": "gre",
+  "gre/ip": "gre",
+  "sit": "sit",
+  "ipv6/ip": "sit",
+  "isatap": "sit",
+} as const;
+type Mode = (typeof MODES)[keyof typeof MODES];
+/** What names say of devices that no mode is given for. */
+const NAMED_MODES = { vti: "ipip", ipip: "ipip", gre: "gre", sit: "sit", isatap: "sit" } as const;
+
 export async function doIptunnel(command: Command): Promise<number> {
-  const { words } = command;
+  const { words, options } = command;
+  if (options.otherFamily !== undefined) {
+    throw new Quit(EXIT_USAGE, `Unsupported protocol family: ${options.otherFamily}`);
+  }
+  if (options.family === 6) return ip6tunnel(words);
   if (words.done) return await showTunnels(command);
   const word = words.take();
   if (matches(word, "add")) return await addTunnel(command);
@@ -43,34 +68,48 @@ export async function doIptunnel(command: Command): Promise<number> {
   if (matches(word, "show") || matches(word, "lst") || matches(word, "list")) {
     return await showTunnels(command);
   }
+  if (matches(word, "prl")) return await (await import("./iptunnel_prl.ts")).doPrl(command);
+  if (matches(word, "6rd")) return await (await import("./iptunnel_prl.ts")).do6rd(command);
   if (matches(word, "help")) throw new Quit(EXIT_USAGE, TUNNEL_USAGE);
   throw new Quit(EXIT_USAGE, `Command "${word}" is unknown, try "ip tunnel help"`);
 }
 
+/** `ip -6 tunnel` is about tunnels over IPv6, of which there are none. */
+function ip6tunnel(words: Words): number {
+  const word = words.done ? "show" : words.take();
+  if (matches(word, "show") || matches(word, "lst") || matches(word, "list")) return 0;
+  throw notSupported("-6 tunnel");
+}
+
 async function addTunnel({ words, api, netns }: Command): Promise<number> {
-  const { name, parm } = requireMode(refuseKeys(parseArgs(words)));
+  const { name, parm } = requireVti(refuseKeys(parseArgs(words)));
   const request = { ...(name === undefined ? {} : { ifname: name }), pmtudisc: true, ...parm };
-  requireDf(request);
   const answer = await api.ask("POST", `${netns}/tunnels`, {}, request);
   if (!answer.ok) throw ioctlFailed("add", BASE_DEVICE, answer.problem, parm);
   return 0;
 }
 
-/** What is not named stays as it is; without a device's name it is the tunnel with these ends. */
+/** Behind a name as first word, what is not named stays as it is; without a name it is the tunnel with these ends. */
 async function changeTunnel({ words, api, netns }: Command): Promise<number> {
-  const { name, parm } = requireMode(parseArgs(words));
-  const path = tunnelPath(netns, name ?? BASE_DEVICE);
+  const tunnel: TunnelWords = { isVti: false, parm: {} };
+  if (!words.done) takeArg(tunnel, words);
   let old: TunnelParm = { pmtudisc: true };
-  if (name !== undefined) {
-    const current = await api.ask<TunnelInfo>("GET", path);
-    if (!current.ok) throw ioctlFailed("get", name, current.problem);
+  if (tunnel.name !== undefined) {
+    const current = await api.ask<TunnelInfo>("GET", tunnelPath(netns, tunnel.name));
+    if (!current.ok) throw ioctlFailed("get", tunnel.name, current.problem);
     const { ifname: _, ...parms } = current.value;
     old = parms;
+    tunnel.mode = "ipip";
+    // The kernel does not say of its fallback device that it is a vti.
+    tunnel.isVti = tunnel.name !== BASE_DEVICE;
   }
+  const { name = BASE_DEVICE, parm } = parseArgs(words, tunnel);
+  const hasKeys = tunnel.mode === "ipip" && old.ikey !== undefined;
   const changed = { ...old, ...parm };
-  requireDf(changed);
-  const answer = await api.ask("PUT", path, {}, changed);
-  if (!answer.ok) throw ioctlFailed("add", name ?? BASE_DEVICE, answer.problem, parm);
+  if (hasKeys && !tunnel.isVti) throw keysNotAllowed();
+  requireVti(refuseKeys(tunnel), changed);
+  const answer = await api.ask("PUT", tunnelPath(netns, name), {}, changed);
+  if (!answer.ok) throw ioctlFailed("add", name, answer.problem, parm);
   return 0;
 }
 
@@ -90,7 +129,7 @@ async function showTunnels({ words, options, api, netns, print }: Command): Prom
     const wanted = name ?? BASE_DEVICE;
     const answer = await api.ask<TunnelInfo>("GET", tunnelPath(netns, wanted), endsOf(parm));
     if (!answer.ok) throw ioctlFailed("get", wanted, answer.problem);
-    print(`${printTunnel(answer.value)}\n`);
+    print(`${printTunnel(answer.value, options)}\n`);
     return 0;
   }
   const all = await api.demand<TunnelInfo[]>("GET", `${netns}/tunnels`);
@@ -98,14 +137,16 @@ async function showTunnels({ words, options, api, netns, print }: Command): Prom
     (name === undefined || tunnel.ifname === name) && hasGiven(tunnel, parm)
   );
   if (options.json) {
-    print(printTunnelsJson(tunnels, options.pretty));
+    print(printTunnelsJson(tunnels, options));
     return 0;
   }
   const links = options.stats > 0 ? await api.demand<LinkInfo[]>("GET", `${netns}/links`) : [];
   const newline = options.oneline ? "\\" : "\n";
   for (const tunnel of tunnels) {
     const link = links.find(({ ifname }) => ifname === tunnel.ifname);
-    print([printTunnel(tunnel), ...(link === undefined ? [] : printCounters(link))].join(newline) + "\n");
+    print(
+      [printTunnel(tunnel, options), ...(link === undefined ? [] : printCounters(link))].join(newline) + "\n",
+    );
   }
   return 0;
 }
@@ -115,52 +156,70 @@ function endsOf({ local, remote, link }: TunnelParm): Query {
   return { local, remote, link };
 }
 
-function parseArgs(words: Words): TunnelWords {
-  const tunnel: TunnelWords = { isVti: false, parm: {} };
-  const { parm } = tunnel;
-  while (!words.done) {
-    const word = words.take();
-    if (word === "mode") tunnel.isVti = parseMode(words.take());
-    else if (word === "key") parm.ikey = parm.okey = tnlParseKey("key", words.take());
-    else if (word === "ikey") parm.ikey = tnlParseKey("ikey", words.take());
-    else if (word === "okey") parm.okey = tnlParseKey("okey", words.take());
-    else if (word === "remote") parm.remote = getAddr32(words.take());
-    else if (word === "local") parm.local = getAddr32(words.take());
-    else if (word === "dev") parm.link = words.take();
-    else if (word === "ttl" || word === "hoplimit" || word === "hlim") parm.ttl = parseTtl(words.take());
-    else if (word === "tos" || word === "tclass" || matches(word, "dsfield")) {
-      parm.tos = parseTos(words.take());
-    } else if (word === "pmtudisc" || word === "nopmtudisc") parm.pmtudisc = word === "pmtudisc";
-    else if (!/^[io]?(seq|csum)$/.test(word)) takeName(tunnel, word, words);
+function parseArgs(words: Words, tunnel: TunnelWords = { isVti: false, parm: {} }): TunnelWords {
+  while (!words.done) takeArg(tunnel, words);
+  if (tunnel.mode === undefined) {
+    const { name = "" } = tunnel;
+    const start = (Object.keys(NAMED_MODES) as (keyof typeof NAMED_MODES)[]).find((s) => name.startsWith(s));
+    if (start !== undefined) tunnel.mode = NAMED_MODES[start];
+    tunnel.isVti ||= start === "vti";
   }
-  tunnel.isVti ||= tunnel.name?.startsWith("vti") === true;
-  checkMulticast(parm);
   return tunnel;
+}
+
+function takeArg(tunnel: TunnelWords, words: Words): void {
+  const { parm } = tunnel;
+  const word = words.take();
+  if (word === "mode") setMode(tunnel, words.take());
+  else if (word === "key") parm.ikey = parm.okey = tnlParseKey("key", words.take());
+  else if (word === "ikey") parm.ikey = tnlParseKey("ikey", words.take());
+  else if (word === "okey") parm.okey = tnlParseKey("okey", words.take());
+  else if (word === "remote") parm.remote = getAddr32(words.take());
+  else if (word === "local") parm.local = getAddr32(words.take());
+  else if (word === "dev") parm.link = words.take();
+  else if (word === "ttl" || word === "hoplimit" || word === "hlim") {
+    const ttl = parseTtl(words.take());
+    if (ttl !== null) parm.ttl = ttl;
+  } else if (word === "tos" || word === "tclass" || matches(word, "dsfield")) {
+    parm.tos = parseTos(words.take());
+  } else if (word === "pmtudisc" || word === "nopmtudisc") parm.pmtudisc = word === "pmtudisc";
+  else if (!/^[io]?(seq|csum)$/.test(word)) takeName(tunnel, word, words);
 }
 
 function takeName(tunnel: TunnelWords, word: string, words: Words): void {
   if (word !== "name" && matches(word, "help")) throw new Quit(EXIT_USAGE, TUNNEL_USAGE);
   const name = word === "name" ? words.take() : word;
   if (tunnel.name !== undefined) throw duplicateOrGarbage("name", name);
+  if (!isIfname(name)) throw invalidArgument('"name" not a valid ifname', name);
   tunnel.name = name;
 }
 
-function parseMode(word: string): true {
-  if (word === "vti") return true;
-  throw new Quit(EXIT_USAGE, `Unknown tunnel mode "${word}"`);
+function setMode(tunnel: TunnelWords, word: string): void {
+  if (!Object.hasOwn(MODES, word)) throw new Quit(EXIT_USAGE, `Unknown tunnel mode "${word}"`);
+  const mode = MODES[word as keyof typeof MODES];
+  if (tunnel.mode !== undefined && tunnel.mode !== mode) {
+    throw new Quit(EXIT_USAGE, "You managed to ask for more than one tunnel mode.");
+  }
+  tunnel.mode = mode;
+  tunnel.isVti ||= word === "vti";
 }
 
-function parseTtl(word: string): number {
-  const ttl = word === "inherit" ? 0 : getU8(word);
+/** null for "inherit", which leaves it. */
+function parseTtl(word: string): number | null {
+  if (word === "inherit") return null;
+  const ttl = getU8(word);
   if (ttl === null) throw invalidArgument("invalid TTL\n", word);
   return ttl;
 }
 
-/** Names of TOS values are not known here: numbers, hexadecimal. */
+/** "inherit", a value, or "inherit/" and a value. */
 function parseTos(word: string): number {
-  if (word === "inherit") return TOS_INHERIT;
-  if (/^(0x)?[0-9a-f]{1,2}$/i.test(word)) return Number.parseInt(word, 16);
-  throw invalidArgument("bad TOS value", word);
+  const [first, rest] = word.split("/", 2) as [string, string?];
+  const inherit = first === "inherit" ? TOS_INHERIT : 0;
+  const given = inherit === 0 ? first : rest;
+  const value = given === undefined ? 0 : parseDsfield(given);
+  if (value === null) throw invalidArgument("bad TOS value", first);
+  return inherit | value;
 }
 
 /** A multicast remote stands for an absent key too. */
@@ -175,27 +234,35 @@ function checkMulticast(parm: Writable<TunnelParm>): void {
 
 /** Without a mode, and with a name that tells none, a tunnel is taken for ipip. */
 function refuseKeys(tunnel: TunnelWords): TunnelWords {
-  const { isVti, parm } = tunnel;
-  if (isVti || (parm.ikey === undefined && parm.okey === undefined)) return tunnel;
-  throw new Quit(EXIT_FAILURE, "Keys are not allowed with ipip and sit tunnels");
+  const { isVti, mode, parm } = tunnel;
+  const hasKeys = parm.ikey !== undefined || parm.okey !== undefined;
+  if (hasKeys && !isVti && mode !== "gre") throw keysNotAllowed();
+  checkMulticast(parm);
+  return tunnel;
 }
 
-function requireMode(tunnel: TunnelWords): TunnelWords {
-  if (tunnel.isVti) return tunnel;
-  throw new Quit(EXIT_FAILURE, "cannot determine tunnel mode (ipip, gre, vti or sit)");
+function keysNotAllowed(): Quit {
+  return new Quit(EXIT_FAILURE, "Keys are not allowed with ipip and sit tunnels");
 }
 
-function requireDf({ ttl, pmtudisc }: TunnelParm): void {
-  if (ttl && !pmtudisc) throw new Quit(EXIT_FAILURE, "ttl != 0 and nopmtudisc are incompatible");
+/** `parm` is what the tunnel will be. */
+function requireVti(tunnel: TunnelWords, parm: TunnelParm = { pmtudisc: true, ...tunnel.parm }): TunnelWords {
+  if (parm.ttl && !parm.pmtudisc) throw new Quit(EXIT_FAILURE, "ttl != 0 and nopmtudisc are incompatible");
+  if (tunnel.mode === undefined) {
+    throw new Quit(EXIT_FAILURE, "cannot determine tunnel mode (ipip, gre, vti or sit)");
+  }
+  if (!tunnel.isVti) throw notSupported(`mode ${tunnel.mode}`);
+  return tunnel;
 }
 
 /** NAME: ip/ip remote R local L [dev D] ttl T [tos T] [nopmtudisc] key K; keys decimal, one where both are equal. */
-function printTunnel({ ifname, remote, local, link, ikey, okey, ttl, tos, pmtudisc }: TunnelInfo): string {
+function printTunnel(tunnel: TunnelInfo, options: Options): string {
+  const { ifname, remote, local, link, ikey, okey, ttl, tos, pmtudisc } = tunnel;
   const parts = [
     `${ifname}: ip/ip remote ${remote} local ${local}`,
     ...(link === undefined ? [] : [`dev ${link}`]),
     `ttl ${ttl || "inherit"}`,
-    ...(tos === 0 ? [] : [`tos ${printTos(tos)}`]),
+    ...(tos === 0 ? [] : [`tos ${printTos(tos, options)}`]),
     ...(pmtudisc ? [] : ["nopmtudisc"]),
     ikey === okey ? `key ${ikey}` : `ikey ${ikey} okey ${okey}`,
   ];
@@ -203,17 +270,19 @@ function printTunnel({ ifname, remote, local, link, ikey, okey, ttl, tos, pmtudi
 }
 
 /** An array with a line break before each comma and at its end. */
-function printTunnelsJson(tunnels: readonly TunnelInfo[], pretty: boolean): string {
+function printTunnelsJson(tunnels: readonly TunnelInfo[], options: Options): string {
+  const { pretty } = options;
   const [open, close] = pretty ? ["[ ", " ]\n"] : ["[", "]\n"];
   const texts = tunnels.map((tunnel) => {
     // As an element of an array, without the brackets.
-    const array = jsonPrint([tunnelJson(tunnel)], pretty);
+    const array = jsonPrint([tunnelJson(tunnel, options)], pretty);
     return array.slice(open.length, array.length - close.length);
   });
   return open + texts.map((text) => `${text}\n`).join(",") + (texts.length === 0 ? "]\n" : close);
 }
 
-function tunnelJson({ ifname, remote, local, link, ikey, okey, ttl, tos, pmtudisc }: TunnelInfo): Json {
+function tunnelJson(tunnel: TunnelInfo, { numeric }: Options): Json {
+  const { ifname, remote, local, link, ikey, okey, ttl, tos, pmtudisc } = tunnel;
   const zero = (address: string) => address === "any" ? "0.0.0.0" : address;
   return {
     ifname,
@@ -222,20 +291,16 @@ function tunnelJson({ ifname, remote, local, link, ikey, okey, ttl, tos, pmtudis
     local: zero(local),
     ...(link === undefined ? {} : { dev: link }),
     ...(ttl === 0 ? {} : { ttl }),
-    ...(tos === 0 || tos === TOS_INHERIT ? {} : { tos: hexByte(tos) }),
+    ...(tos === 0 || tos === TOS_INHERIT ? {} : { tos: dsfieldName(tos, numeric) }),
     ...(pmtudisc ? {} : { nopmtudisc: null }),
     ...(ikey === okey ? { key: ikey } : { ikey, okey }),
   };
 }
 
-function printTos(tos: number): string {
+function printTos(tos: number, { numeric }: Options): string {
   const inherit = (tos & TOS_INHERIT) !== 0 ? ["inherit"] : [];
   const value = tos & ~TOS_INHERIT;
-  return [...inherit, ...(value === 0 ? [] : [hexByte(value)])].join("/");
-}
-
-function hexByte(value: number): string {
-  return `0x${value.toString(16).padStart(2, "0")}`;
+  return [...inherit, ...(value === 0 ? [] : [dsfieldName(value, numeric)])].join("/");
 }
 
 function printCounters({ stats64: { rx, tx } }: LinkInfo): string[] {

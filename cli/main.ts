@@ -4,6 +4,7 @@
  * Only the code of the object that is asked for is loaded, so that a command starts in a few milliseconds.
  */
 import { ApiClient } from "./api_client.ts";
+import type { LineResult } from "./batch.ts";
 import {
   type ClientObject,
   DEFAULT_RUN_DIR,
@@ -11,9 +12,10 @@ import {
   type Options,
   parseOptions,
   unknownObject,
+  usage,
 } from "./options.ts";
 import { EXIT_USAGE, Quit } from "./quit.ts";
-import { Words } from "./words.ts";
+import { matches, Words } from "./words.ts";
 
 export { isClientCommand } from "./options.ts";
 
@@ -26,6 +28,8 @@ export interface ClientEnv {
   readonly runDir: string;
   stdout(text: string): void;
   stderr(text: string): void;
+  /** Path of bin/ip where that started the client. */
+  readonly dropIn?: string;
 }
 
 /** What a command is given. */
@@ -36,32 +40,68 @@ export interface Command {
   /** Path of the namespace that the command is about, without a slash at its end. */
   readonly netns: string;
   print(text: string): void;
+  /** A line for standard error. */
+  note(line: string): void;
+  /** ip(8) ends here, even within a batch. */
+  readonly exits?: () => void;
 }
 
-const USAGE = `Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }
-where  OBJECT := { link | tunnel | xfrm | netns | monitor }
-       OPTIONS := { -s[tatistics] | -d[etails] | -j[son] | -p[retty] | -o[neline] |
-                    -br[ief] | -n[etns] NAME | -f[amily] { inet | inet6 } | -4 | -6 |
-                    --run-dir DIR }`;
-
-/** Runs one command. Returns the exit code: 0, 1 found wrong here, 2 refused by the daemon, 255 words that cannot be read. */
+/** Runs one command, or a batch. Returns the exit code: 0, 1 found wrong here, 2 refused by the daemon, 255 words that cannot be read. */
 export async function client(argv: readonly string[], env: ClientEnv = processEnv()): Promise<number> {
   try {
     const words = new Words(argv);
     const options = parseOptions(words);
-    if (words.done || words.peek() === "help") throw new Quit(EXIT_USAGE, USAGE);
-    const word = words.take();
-    const object = findObject(word);
-    if (object === undefined) throw unknownObject(word);
     await checkNetns(options);
     using api = new ApiClient(options.runDir ?? env.runDir);
-    const netns = `/v1/netns/${encodeURIComponent(options.netns ?? `pid:${Deno.pid}`)}`;
-    const run = await loadObject(object);
-    return await run({ options, words, api, netns, print: (text) => env.stdout(text) });
+    const gateway: Gateway = {
+      options,
+      api,
+      netns: `/v1/netns/${encodeURIComponent(options.netns ?? `pid:${Deno.pid}`)}`,
+      print: (text) => env.stdout(text),
+      note: (line) => env.stderr(`${line}\n`),
+    };
+    if (options.batch === undefined) return await runCommand(words, gateway);
+    const { batch } = await import("./batch.ts");
+    return await batch(options.batch, options.force, env, (line) => runLine(line, gateway, env));
   } catch (error) {
-    if (!(error instanceof Quit)) throw error;
-    env.stderr(`${error.message}\n`);
-    return error.exitCode;
+    return exitCodeOf(error, env);
+  }
+}
+
+/** Prints why a command ended early. */
+function exitCodeOf(error: unknown, env: ClientEnv): number {
+  if (!(error instanceof Quit)) throw error;
+  env.stderr(`${error.message}\n`);
+  return error.exitCode;
+}
+
+type Gateway = Omit<Command, "words" | "exits">;
+
+async function runCommand(words: Words, gateway: Gateway, exits?: () => void): Promise<number> {
+  if (words.done) usage();
+  const word = words.take();
+  const object = findObject(word);
+  if (object === undefined) {
+    if (matches(word, "help")) usage();
+    throw unknownObject(word);
+  }
+  const run = await loadObject(object);
+  return await run({ ...gateway, words, ...(exits && { exits }) });
+}
+
+/** A line of a batch. Where ip(8) calls exit(3) the batch ends: for words that can't be read, and in `ip xfrm` always. */
+async function runLine(line: readonly string[], gateway: Gateway, env: ClientEnv): Promise<LineResult> {
+  if (env.dropIn !== undefined) {
+    const { isForClient, runDropIn } = await import("./drop_in.ts");
+    if (!isForClient(line)) return await runDropIn(env.dropIn, gateway.options.given, line);
+  }
+  let ends = false;
+  try {
+    const exitCode = await runCommand(new Words(line), gateway, () => ends = true);
+    return { exitCode, ends };
+  } catch (error) {
+    const exitCode = exitCodeOf(error, env);
+    return { exitCode, ends: exitCode === EXIT_USAGE || findObject(line[0]!) === "xfrm" };
   }
 }
 
@@ -84,13 +124,20 @@ async function loadObject(object: ClientObject): Promise<(command: Command) => P
 async function checkNetns(options: Options): Promise<void> {
   const { netns } = options;
   if (netns === undefined) return;
-  const isName = !netns.includes("/") && netns !== "." && netns !== "..";
-  if (isName && await Deno.stat(`/run/netns/${netns}`).then(() => true, () => false)) return;
+  if (await hasNetns(netns)) return;
   throw new Quit(EXIT_USAGE, `Cannot open network namespace "${netns}": No such file or directory`);
 }
 
+/** True for the name of a namespace. */
+export async function hasNetns(name: string): Promise<boolean> {
+  if (name === "" || name.includes("/") || name === "." || name === "..") return false;
+  return await Deno.stat(`/run/netns/${name}`).then(() => true, () => false);
+}
+
 export function processEnv(): ClientEnv {
+  const dropIn = Deno.env.get("VTI_GATEWAY_DROP_IN");
   return {
+    ...(dropIn === undefined ? {} : { dropIn }),
     runDir: Deno.env.get("VTI_GATEWAY_RUN_DIR") || DEFAULT_RUN_DIR,
     stdout: (text) => writeAll(Deno.stdout, text),
     stderr: (text) => writeAll(Deno.stderr, text),

@@ -63,24 +63,46 @@ Deno.test("client() prints the kernel's own words with one full stop", async () 
 
 Deno.test("parseOptions() knows ip(8)'s abbreviations", () => {
   const parse = (line: string) => parseOptions(new Words(line.split(" ")));
+  const read = (line: string) => ({ ...parse(line), given: [] });
   assert.deepEqual(parse("-d -j -p -s -s -o -br -6 -n blue link"), {
     details: true,
     json: true,
     pretty: true,
     brief: true,
     oneline: true,
+    human: false,
+    iec: false,
+    numeric: false,
+    timestamp: "",
     stats: 2,
     family: 6,
+    force: false,
     netns: "blue",
+    given: ["-d", "-j", "-p", "-s", "-s", "-o", "-br", "-6", "-n", "blue"],
   });
-  assert.deepEqual(parse("--details -statistics -netns blue -f inet --run-dir=/r -- link"), {
-    ...parse("-d -s -n blue -4 link"),
+  // Those of no meaning here are taken; the last family counts.
+  const others = "-loops 9 -rcvbuf 4096 -resolve -all -echo -color=never -0 -f mpls -4";
+  assert.deepEqual(read(`${others} link`), read("-4 link"));
+  assert.deepEqual(parse(`${others} -force -b - --run-dir /r link`).given, others.split(" "));
+  assert.deepEqual(read("-h -iec -N -t -ts -force -b -"), {
+    ...read("link"),
+    human: true,
+    iec: true,
+    numeric: true,
+    timestamp: "short",
+    force: true,
+    batch: "-",
+  });
+  assert.equal(parse("-B tunnel").otherFamily, 7);
+  assert.deepEqual(read("--details -statistics -netns blue -f inet --run-dir=/r -- link"), {
+    ...read("-d -s -n blue -4 link"),
     runDir: "/r",
   });
 });
 
 Deno.test("isClientCommand() tells the client's command lines from the daemon's", () => {
   const lines = [
+    "-force -batch file",
     "link show",
     "-d -s l",
     "-n ns xfrm state",

@@ -7,28 +7,40 @@ import type { LinkInfo } from "../api/schemas.ts";
 /** Level of -s that shows the drops by cause, which iproute2 does not have. */
 const SHOW_DROPS = 3;
 
-/** All of `links` as one text, in the form that the options ask for. */
-export function printLinks(links: readonly LinkInfo[], options: Options): string {
+/**
+ * Those of `links` that are wanted as one text, in the form that the options ask for. As JSON the others are empty
+ * objects, as iproute2 has it.
+ */
+export function printLinks(
+  links: readonly LinkInfo[],
+  options: Options,
+  isWanted: (link: LinkInfo) => boolean = () => true,
+): string {
   if (options.json) {
     const object = options.brief ? jsonBrief : jsonLink;
-    return jsonPrint(links.map((link) => object(link, options)), options.pretty);
+    return jsonPrint(links.map((link) => isWanted(link) ? object(link, options) : {}), options.pretty);
   }
-  return links.map((link) => options.brief ? printBrief(link) : printLink(link, options)).join("");
+  const print = options.brief ? printBrief : printLink;
+  return links.filter(isWanted).map((link) => print(link, options)).join("");
 }
 
 /** `ip monitor link` prints neither link mode nor queue length. */
 export function printLinkEvent(link: LinkInfo): string {
-  return `${head(link)} state ${link.operstate} group ${link.group} \n${addresses(link)}\n`;
+  return `${head(link)} state ${link.operstate} group ${link.group} \n${
+    addresses(link, { numeric: false })
+  }\n`;
 }
 
 function printLink(link: LinkInfo, options: Options): string {
   const newline = options.oneline ? "\\" : "\n";
   const lines = [
-    `${head(link)} state ${link.operstate} mode ${link.linkmode} group ${link.group} qlen ${link.txqlen}`,
-    addresses(link) + (options.details ? ` ${printLimits(link)}` : ""),
+    `${head(link)} state ${link.operstate} mode ${link.linkmode} group ${
+      groupOf(link, options)
+    } qlen ${link.txqlen}`,
+    addresses(link, options) + (options.details ? ` ${printLimits(link)}` : ""),
   ];
   if (options.details) lines.push(printDetails(link));
-  if (options.stats > 0) lines.push(...printStats64(link.stats64, options.stats > 1));
+  if (options.stats > 0) lines.push(...printStats64(link.stats64, options.stats > 1, options));
   const drops = Object.entries(link.drops);
   if (options.stats >= SHOW_DROPS && drops.length > 0) {
     lines.push(`    drops: ${drops.map(([cause, count]) => `${cause} ${count}`).join(" ")}`);
@@ -50,11 +62,24 @@ function shownName(link: LinkInfo): string {
   return `${link.ifname}@${link.link ?? "NONE"}`;
 }
 
-function addresses(link: LinkInfo): string {
+type Numeric = Pick<Options, "numeric">;
+
+/** ARPHRD_TUNNEL. */
+const LINK_TYPE_NUMBER = 768;
+
+function linkType(link: LinkInfo, { numeric }: Numeric): string {
+  return numeric ? `[${LINK_TYPE_NUMBER}]` : link.link_type;
+}
+
+function groupOf(link: LinkInfo, { numeric }: Numeric): string {
+  return numeric && link.group === "default" ? "0" : link.group;
+}
+
+function addresses(link: LinkInfo, options: Numeric): string {
   const remote = `${link.link_pointtopoint ? "peer" : "brd"} ${link.broadcast}`;
   const permanent = link.permaddr === undefined ? "" : ` permaddr ${link.permaddr}`;
   const netnsid = link.link_netnsid === undefined ? "" : ` link-netnsid ${link.link_netnsid}`;
-  return `    link/${link.link_type} ${link.address} ${remote}${permanent}${netnsid}`;
+  return `    link/${linkType(link, options)} ${link.address} ${remote}${permanent}${netnsid}`;
 }
 
 function printLimits(link: LinkInfo): string {
@@ -90,7 +115,7 @@ function jsonBrief(link: LinkInfo): Json {
 }
 
 function jsonLink(link: LinkInfo, options: Options): Json {
-  const { ifindex, ifname, flags, mtu, qdisc, operstate, linkmode, group, txqlen, link_type } = link;
+  const { ifindex, ifname, flags, mtu, qdisc, operstate, linkmode, txqlen } = link;
   const { address, link_pointtopoint, broadcast, permaddr, link_netnsid } = link;
   const hasDrops = Object.keys(link.drops).length > 0;
   return {
@@ -102,9 +127,9 @@ function jsonLink(link: LinkInfo, options: Options): Json {
     qdisc,
     operstate,
     linkmode,
-    group,
+    group: groupOf(link, options),
     txqlen,
-    link_type,
+    link_type: linkType(link, options),
     address,
     link_pointtopoint,
     broadcast,

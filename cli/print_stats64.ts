@@ -7,8 +7,14 @@ const LEAST_WIDTHS = [10, 7, 6, 7, 7, 7];
 /** iproute2 leaves room for a column "compressed", which a vti never fills. */
 const UNUSED_COLUMN = " ".repeat(11);
 
+/** -h and -iec of ip(8). */
+export interface Scale {
+  readonly human: boolean;
+  readonly iec: boolean;
+}
+
 /** Lines without newline. `errors` adds the error counters, of which a vti counts only aborted sends. */
-export function printStats64(stats: LinkStats, errors: boolean): string[] {
+export function printStats64(stats: LinkStats, errors: boolean, scale: Scale): string[] {
   const { rx, tx } = stats;
   const rows = {
     rx: [rx.bytes, rx.packets, rx.errors, rx.dropped, 0, rx.multicast],
@@ -21,7 +27,7 @@ export function printStats64(stats: LinkStats, errors: boolean): string[] {
   );
   const table = (title: string, names: string, row: readonly number[]) => [
     `    ${heading(title, names, widths)}`,
-    `    ${numbers(row, widths.slice(-row.length), row.length < widths.length ? widths[0]! + 1 : 0)}`,
+    `    ${numbers(row, widths.slice(-row.length), row.length < widths.length ? widths[0]! + 1 : 0, scale)}`,
   ];
   return [
     ...table("RX:", "bytes packets errors dropped missed mcast", rows.rx),
@@ -55,6 +61,24 @@ function heading(title: string, names: string, widths: readonly number[]): strin
   return `${title} ${columns[0]!.padStart(first! - 4)} ${shown.join(" ")}${UNUSED_COLUMN}`;
 }
 
-function numbers(row: readonly number[], widths: readonly number[], indent: number): string {
-  return " ".repeat(indent) + row.map((value, i) => `${String(value).padStart(widths[i]!)} `).join("");
+function numbers(row: readonly number[], widths: readonly number[], indent: number, scale: Scale): string {
+  const texts = row.map((value, i) => `${printNum(value, scale).padStart(widths[i]!)} `);
+  return " ".repeat(indent) + texts.join("");
 }
+
+/** Three digits that count and a prefix, where that was asked for (iproute2 lib/utils.c print_num()). */
+function printNum(value: number, { human, iec }: Scale): string {
+  const base = iec ? 1024 : 1000;
+  if (!human || value < base) return String(value);
+  let power = 1;
+  let prefix = -1;
+  while (prefix < PREFIXES.length - 1 && Math.floor(value / base) >= power) {
+    power *= base;
+    prefix++;
+  }
+  const whole = Math.floor(value / power);
+  const digits = whole < 10 ? 2 : whole < 100 ? 1 : 0;
+  return `${(value / power).toFixed(digits)}${PREFIXES[prefix]}${iec ? "i" : ""}`;
+}
+
+const PREFIXES = "kMGTPE";

@@ -26,6 +26,16 @@ export class Words {
     return word;
   }
 
+  /** How many are taken. */
+  get position(): number {
+    return this.#at;
+  }
+
+  /** The words taken since there were `position`. */
+  since(position: number): readonly string[] {
+    return this.#words.slice(position, this.#at);
+  }
+
   /** The word taken last; "" before the first. */
   get last(): string {
     return this.#words[this.#at - 1] ?? "";

@@ -135,8 +135,11 @@ export const linkEntry = table({
   error: "none on a link that is not up",
 });
 
+/** What is always refused is not for a file. */
+const { offload: _, ...stateShape } = api.stateRequest.shape;
+
 export const stateEntry = table({
-  ...api.stateRequest.shape,
+  ...stateShape,
   netns: netns.default("self"),
   src: ipAddress,
   dst: ipAddress,

@@ -3,7 +3,7 @@
  */
 import type { AllocSpiRequest, XfrmStateId, XfrmStateRequest } from "../gateway.ts";
 import type { XfrmStateRecord } from "../../datapath/xfrm/xfrm_record.ts";
-import { XfrmModeNumber } from "../../datapath/xfrm/xfrm_record.ts";
+import { AF_INET, AF_INET6, XfrmModeNumber } from "../../datapath/xfrm/xfrm_record.ts";
 import {
   CELL_OSEQ,
   makeXfrmCells,
@@ -22,6 +22,7 @@ import { flagsForIfId, type StateEntry } from "./xfrm_state_info.ts";
 import {
   attachAlgorithms,
   ENCAP_TYPE,
+  encapInfo,
   MAX_LEGACY_WINDOW,
   parsePlace,
   replayKind,
@@ -31,6 +32,7 @@ import {
   stateSelector,
   type TransformSpec,
   verifyInitState,
+  verifyKeyedState,
   verifyNewsaInfo,
 } from "./xfrm_state_request.ts";
 
@@ -38,6 +40,9 @@ import {
 export function constructState(request: XfrmStateRequest, deps: XfrmUserDeps): Result<StateEntry> {
   const place = parsePlace(request);
   if (!place.ok) return place;
+  if (request.offload?.dev !== undefined && deps.ifindexOf(request.offload.dev) === null) {
+    return fail("ENODEV", `Cannot make SA: no device "${request.offload.dev}"`, "offload.dev");
+  }
   const sel = stateSelector(request, place.value.family, deps);
   if (!sel.ok) return sel;
   const verified = verifyNewsaInfo(request);
@@ -51,6 +56,11 @@ export function constructState(request: XfrmStateRequest, deps: XfrmUserDeps): R
   }
   const refused = deps.checkTransform(transform.value, place.value.proto);
   if (refused !== null) return transformError(request, transform.value, refused);
+  const keyed = verifyKeyedState(request);
+  if (!keyed.ok) {
+    zeroKeys(transform.value);
+    return keyed;
+  }
   const ifId = request.if_id ?? 0;
   const window = request.replay_window ?? 0;
   const kind = replayKind(request);
@@ -101,7 +111,7 @@ function newEntry(
     seq: request.seq ?? 0,
     flags: stateFlags(request),
     ifId,
-    encap: request.encap,
+    encap: encapInfo(request.encap, record.family === AF_INET6 ? AF_INET6 : AF_INET),
     comp: request.comp,
     companion: null,
     users: 0,
@@ -199,6 +209,8 @@ export function saName(id: XfrmStateId): string {
 /** Kernel: an AEAD that refuses its key says so in words (esp_init_aead); enc and auth have only the errno. */
 function wordsFor(request: XfrmStateRequest, errno: Errno): string | undefined {
   if (errno === "EPROTONOSUPPORT") return "Requested type not found";
-  const isAeadKey = errno === "EINVAL" && request.aead !== undefined;
-  return isAeadKey ? "Kernel was unable to initialize cryptographic operations" : undefined;
+  // A kernel without the cipher's module does not know the name.
+  if (errno === "ENOSYS" && request.enc !== undefined) return "Requested CRYPT algorithm not found";
+  const tellsOfKeys = errno === "EINVAL" && (request.aead !== undefined || request.proto === "ah");
+  return tellsOfKeys ? "Kernel was unable to initialize cryptographic operations" : undefined;
 }

@@ -14,7 +14,7 @@ import {
   XfrmExtraFlagBit,
   XfrmStateFlagBit,
 } from "../../datapath/xfrm/xfrm_record.ts";
-import { type IpFamily, parseIpAddress } from "./ip_address.ts";
+import { ANY_WORDS, formatIpAddress, type IpFamily, parseIpAddress } from "./ip_address.ts";
 import { fail, ok, type Result } from "./kernel_error.ts";
 import { AEAD_ALGOS, AUTH_ALGOS, COMP_ALGOS, ENC_ALGOS, findAlgo } from "./xfrm_algo.ts";
 import { parseKey, zeroKeys } from "./xfrm_key.ts";
@@ -29,7 +29,7 @@ const CPI_END = 0x10000;
 
 export const PROTO_NUMBER = { esp: IPPROTO_ESP, ah: IPPROTO_AH, comp: IPPROTO_COMP } as const;
 /** UDP_ENCAP_* (include/uapi/linux/udp.h). */
-export const ENCAP_TYPE = { "espinudp-nonike": 1, espinudp: 2 } as const;
+export const ENCAP_TYPE = { "espinudp-nonike": 1, espinudp: 2, espintcp: 7 } as const;
 
 export type TransformSpec = Omit<EspTransformSpec, "direction">;
 
@@ -158,6 +158,24 @@ export function verifyInitState(
   return ok(undefined);
 }
 
+/** What the kernel refuses once the algorithms have their keys (the end of esp_init_state, xfrm_dev_state_add). */
+export function verifyKeyedState({ encap, offload }: XfrmStateRequest): Result<void> {
+  if (encap?.type === "espintcp") {
+    return invalid("esp in TCP is not there", "encap.type", "Unsupported encapsulation type for ESP");
+  }
+  if (offload !== undefined) {
+    return invalid("no device encrypts by itself", "offload", "Type doesn't support offload");
+  }
+  return ok(undefined);
+}
+
+/** The original address of an SA in UDP is as long as the SA's own. */
+export function encapInfo(encap: XfrmStateRequest["encap"], family: IpFamily): XfrmStateRequest["encap"] {
+  if (encap === undefined) return undefined;
+  const words = parseIpAddress(encap.oaddr)?.words ?? ANY_WORDS;
+  return { ...encap, oaddr: formatIpAddress(family, words) };
+}
+
 /** Range of SPIs to choose from (verify_spi_info); the defaults are iproute2's. */
 export function spiRange(request: AllocSpiRequest): Result<{ readonly min: number; readonly max: number }> {
   const min = request.min ?? 0x100;
@@ -168,9 +186,15 @@ export function spiRange(request: AllocSpiRequest): Result<{ readonly min: numbe
 }
 
 function verifyEsp(request: XfrmStateRequest): Result<void> {
-  if (request.comp) return invalid("comp is not for esp", "comp");
-  if (!request.auth && !request.enc && !request.aead) return invalid("esp without enc or aead", "enc");
-  if (request.aead && (request.auth || request.enc)) return invalid("aead excludes enc and auth", "aead");
+  if (request.comp) return invalid("comp is not for esp", "comp", "Invalid attribute for ESP: COMP");
+  if (!request.auth && !request.enc && !request.aead) {
+    const extack = "Missing required attribute for ESP: at least one of AUTH, AUTH_TRUNC, CRYPT, AEAD";
+    return invalid("esp without enc or aead", "enc", extack);
+  }
+  if (request.aead && (request.auth || request.enc)) {
+    const extack = "Invalid attribute combination for ESP: AEAD can't be used with AUTH, AUTH_TRUNC, CRYPT";
+    return invalid("aead excludes enc and auth", "aead", extack);
+  }
   if (request.tfcpad && request.mode !== "tunnel") {
     return invalid("tfcpad is for mode tunnel", "tfcpad", "TFC padding can only be used in tunnel mode");
   }
@@ -178,23 +202,30 @@ function verifyEsp(request: XfrmStateRequest): Result<void> {
 }
 
 function verifyAh(request: XfrmStateRequest): Result<void> {
-  if (!request.auth) return invalid("ah without auth", "auth");
-  return refuse(request, ["aead", "enc", "comp", "tfcpad"]);
+  if (!request.auth) {
+    return invalid("ah without auth", "auth", "Missing required attribute for AH: AUTH_TRUNC or AUTH");
+  }
+  const extack = "Invalid attributes for AH: AEAD, CRYPT, COMP, TFCPAD";
+  return refuse(request, ["aead", "enc", "comp", "tfcpad"], extack);
 }
 
 function verifyComp(request: XfrmStateRequest): Result<void> {
-  if (!request.comp) return invalid("comp without an algorithm", "comp");
-  const refused = refuse(request, ["aead", "auth", "enc", "tfcpad"]);
-  if (!refused.ok) return refused;
-  return request.spi >= CPI_END ? invalid("a CPI has 16 bits", "spi") : ok(undefined);
+  if (!request.comp) {
+    return invalid("comp without an algorithm", "comp", "Missing required attribute for COMP: COMP");
+  }
+  const extack = "Invalid attributes for COMP: AEAD, AUTH, AUTH_TRUNC, CRYPT, TFCPAD";
+  const refused = refuse(request, ["aead", "auth", "enc", "tfcpad"], extack);
+  if (!refused.ok || request.spi < CPI_END) return refused;
+  return invalid("a CPI has 16 bits", "spi", "SPI is too large for COMP (must be < 0x10000)");
 }
 
 function refuse(
   request: XfrmStateRequest,
   attributes: readonly ("aead" | "auth" | "enc" | "comp" | "tfcpad")[],
+  extack: string,
 ): Result<void> {
   const name = attributes.find((a) => request[a] !== undefined && request[a] !== 0);
-  return name === undefined ? ok(undefined) : invalid(`${name} is not for ${request.proto}`, name);
+  return name === undefined ? ok(undefined) : invalid(`${name} is not for ${request.proto}`, name, extack);
 }
 
 /** verify_replay and xfrm_init_replay. */

@@ -25,7 +25,7 @@ import { changeThatAdds, Sad } from "./xfrm_sad.ts";
 import { acquiringState, constructState, saName } from "./xfrm_state_construct.ts";
 import { flagsForIfId, type StateEntry, stateInfo } from "./xfrm_state_info.ts";
 import { type KeptState, restoredState } from "./xfrm_state_kept.ts";
-import { parsePlace, PROTO_NUMBER, spiRange, type StatePlace } from "./xfrm_state_request.ts";
+import { parsePlace, PROTO_NUMBER, spiRange } from "./xfrm_state_request.ts";
 
 /** CELL_EXPIRY of an SA that met a hard limit. */
 const EXPIRY_EXPIRED = 2;
@@ -136,8 +136,12 @@ export class XfrmStateUser {
     const waits = this.#deps.sysctls.acqExpires();
     const larval = larvalOf(this.#sad.acquiring(), acquiringState(request, place.value, 0, now, waits));
     if (larval !== undefined && larval.record.spi !== 0) return ok(stateInfo(larval, false, this.#deps));
-    const spi = this.#freeSpi(place.value, range.value.min, range.value.max);
+    const spi = this.#freeSpi(place.value.proto, range.value.min, range.value.max);
     if (spi === null) {
+      // xfrm_find_acq() has made it before xfrm_alloc_spi() fails.
+      if (larval === undefined) {
+        this.#sad.reserve(acquiringState({ ...request, seq: 0 }, place.value, 0, now, waits));
+      }
       return fail("ENOENT", `Cannot reserve an SPI: none free from ${range.value.min} to ${range.value.max}`);
     }
     const entry = larval === undefined
@@ -207,13 +211,18 @@ export class XfrmStateUser {
     }
   }
 
-  /** A random free SPI. Among as many neighbours as there are SAs, plus one, one is free, if the range has one. */
-  #freeSpi(place: StatePlace, min: number, max: number): number | null {
+  /**
+   * A random SPI that no SA of the protocol has, whatever its destination and mark (xfrm_state_lookup_spi_proto). Among
+   * as many neighbours as there are SAs, plus one, one is free, if the range has one.
+   */
+  #freeSpi(proto: number, min: number, max: number): number | null {
+    const ofProto = this.#sad.all().filter(({ record }) => record.proto === proto);
+    const taken = new Set(ofProto.map(({ record }) => record.spi));
     const count = max - min + 1;
     const start = crypto.getRandomValues(new Uint32Array(1))[0]! % count;
-    for (let i = 0; i <= Math.min(this.#sad.size, count - 1); i++) {
+    for (let i = 0; i <= Math.min(taken.size + 1, count - 1); i++) {
       const spi = min + (start + i) % count;
-      if (spi !== 0 && !this.#sad.locate({ ...place, spi })) return spi;
+      if (spi !== 0 && !taken.has(spi)) return spi;
     }
     return null;
   }

@@ -370,3 +370,44 @@ Deno.test("allocSpi() reserves for as long as xfrm_acq_expires says", () => {
   user.tick(clock.now + 5);
   assert.equal(user.stateCount, 0);
 });
+
+Deno.test("allocSpi() takes no SPI that another SA of the protocol has, and leaves a larval SA without one", () => {
+  const { user } = setUpXfrm();
+  value(user.newState({ ...SA, ...mark(7) }));
+  // Another destination and no mark, but the same SPI (xfrm_state_lookup_spi_proto).
+  const { aead: _, spi, ...place } = { ...SA, dst: "192.0.2.9" };
+  assert.equal(errnoOf(user.allocSpi({ ...place, min: spi, max: spi })), "ENOENT");
+  const [larval] = value(user.listStates({}, false));
+  assert.deepEqual([larval!.spi, larval!.dst], [0, "192.0.2.9"]);
+  // The next one for these ends gives the larval SA its SPI.
+  assert.equal(value(user.allocSpi({ ...place, min: spi + 1, max: spi + 1 })).spi, spi + 1);
+  assert.equal(user.stateCount, 2);
+});
+
+Deno.test("newState() refuses what no host here does, in the kernel's words", () => {
+  const { user } = setUpXfrm();
+  const encap = { type: "espintcp", sport: 4500, dport: 4500, oaddr: "0.0.0.0" } as const;
+  const rows = [
+    [{ encap }, "EINVAL encap.type", "Unsupported encapsulation type for ESP"],
+    [{ offload: { dir: "in" } }, "EINVAL offload", "Type doesn't support offload"],
+    [{ offload: { dev: "eth0", dir: "out" } }, "EINVAL offload", "Type doesn't support offload"],
+    [{ offload: { dev: "eth9", dir: "out" } }, "ENODEV offload.dev", undefined],
+  ] as const;
+  for (const [more, expected, extack] of rows) {
+    const result = user.newState({ ...SA, ...more });
+    assert.equal(errnoOf(result), expected);
+    assert.equal(result.ok ? null : result.error.extack, extack);
+  }
+  assert.equal(user.stateCount, 0);
+});
+
+Deno.test("newState() cuts an original address to the family of the SA", () => {
+  const { user } = setUpXfrm();
+  const encap = { type: "espinudp", sport: 4500, dport: 4500, oaddr: "2001:db8::1" } as const;
+  // What Linux shows of it.
+  assert.equal(value(user.newState({ ...SA, encap })).encap!.oaddr, "32.1.13.184");
+  assert.equal(
+    value(user.newState({ ...SA, spi: 2, encap: { ...encap, oaddr: "::" } })).encap!.oaddr,
+    "0.0.0.0",
+  );
+});

@@ -1,6 +1,6 @@
 /** The words of `ip xfrm state allocspi` (iproute2 ip/xfrm_state.c xfrm_state_allocspi()). */
 import type { Family } from "../address.ts";
-import { duplicateArgument, EXIT_FAILURE, invalidArgument, Quit } from "../quit.ts";
+import { duplicateArgument, EXIT_FAILURE, EXIT_REFUSED, invalidArgument, Quit } from "../quit.ts";
 import type { AllocSpiRequest, XfrmMark, XfrmMode } from "../../api/schemas.ts";
 import type { Words } from "../words.ts";
 import { stateIdOf, takeU32, xfrmIdParse, type XfrmIdWords } from "./xfrm_id_parse.ts";
@@ -36,10 +36,12 @@ export function allocSpiParse(words: Words, family: Family): AllocSpiRequest {
     }
   }
   if (id === undefined) throw new Quit(EXIT_FAILURE, "Not enough information: ID is required");
+  const range = spiRange(numbers, id);
+  const refused = new Quit(EXIT_REFUSED, "RTNETLINK answers: Invalid argument");
   return {
-    ...stateIdOf(id),
+    ...stateIdOf(id, refused),
     ...numbers,
-    ...spiRange(numbers, id),
+    ...range,
     ...(mode === undefined ? {} : { mode }),
     ...markToFind(mark),
   };

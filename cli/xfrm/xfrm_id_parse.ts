@@ -1,7 +1,7 @@
 /** ID := [ src ADDR ] [ dst ADDR ] [ proto XFRM-PROTO ] [ spi SPI ] (iproute2 ip/ipxfrm.c xfrm_id_parse()). */
 import { type Family, getPrefix, type Prefix, zeroAddress } from "../address.ts";
 import { getU32 } from "../number.ts";
-import { EXIT_FAILURE, invalidArgument, missingArgument, notSupported, Quit } from "../quit.ts";
+import { EXIT_FAILURE, invalidArgument, missingArgument, Quit } from "../quit.ts";
 import type { XfrmProto } from "../../api/schemas.ts";
 import type { Words } from "../words.ts";
 import { parseXfrmProto, type XfrmProtoWord } from "./xfrm_proto.ts";
@@ -78,17 +78,17 @@ export function takeU32(words: Words, reason: string): number {
   return value;
 }
 
-/** What the daemon takes as the name of an SA. */
-export function stateIdOf(id: XfrmIdWords): { src: string; dst: string; proto: XfrmProto } {
+/** What the daemon takes as the name of an SA; `strange` is thrown for a protocol that no SA here has. */
+export function stateIdOf(id: XfrmIdWords, strange: Quit): { src: string; dst: string; proto: XfrmProto } {
+  if (!isIpsecProto(id.proto)) throw strange;
   return {
     src: id.src?.text ?? zeroAddress(id.family),
     dst: id.dst?.text ?? zeroAddress(id.family),
-    proto: ipsecProto(id.proto),
+    proto: id.proto,
   };
 }
 
-/** Route optimization (RFC 6275) is no business of a tunnel gateway. */
-export function ipsecProto(proto: XfrmProtoWord | undefined): XfrmProto {
-  if (proto === "esp" || proto === "ah" || proto === "comp") return proto;
-  throw notSupported(`proto ${proto}`);
+/** The others are of route optimization (RFC 6275), which is no business of a tunnel gateway. */
+export function isIpsecProto(proto: XfrmProtoWord | undefined): proto is XfrmProto {
+  return proto === "esp" || proto === "ah" || proto === "comp";
 }

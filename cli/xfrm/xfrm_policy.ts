@@ -1,9 +1,17 @@
 /** `ip xfrm policy` (iproute2 ip/xfrm_policy.c). */
 import { rtnetlinkAnswers } from "../answer.ts";
 import type { Command } from "../main.ts";
-import { duplicateArgument, EXIT_USAGE, invalidArgument, Quit, unknownCommand } from "../quit.ts";
+import {
+  duplicateArgument,
+  EXIT_FAILURE,
+  EXIT_USAGE,
+  invalidArgument,
+  Quit,
+  unknownCommand,
+} from "../quit.ts";
 import type { XfrmPolicyId, XfrmPolicyInfo } from "../../api/schemas.ts";
 import { matches } from "../words.ts";
+import { deleteAll } from "./delete_all.ts";
 import { parsePtype, policyFilterParse, policyIdParse, xfrmPolicyModify } from "./xfrm_policy_parse.ts";
 import { printPolicy } from "./xfrm_policy_print.ts";
 import { countPolicies, getDefault, setDefault, setSpd } from "./xfrm_spd.ts";
@@ -63,21 +71,28 @@ async function listPolicies(command: Command): Promise<number> {
   for (const policy of await allPolicies(command)) {
     if (wanted(policy)) print(printPolicy(policy, options));
   }
+  command.exits?.();
   return 0;
 }
 
 async function deletePolicies(command: Command): Promise<number> {
   const { words, options, api, netns } = command;
   const wanted = policyFilterParse(words, options.family);
-  for (const policy of await allPolicies(command)) {
-    const { dir, index, mark, ptype, if_id } = policy;
+  const found = (await allPolicies(command)).filter(wanted);
+  const sorted = found.toSorted((a, b) => a.ptype.localeCompare(b.ptype));
+  await deleteAll(command, sorted, ({ dir, index, mark, ptype, if_id }) => {
+    // iproute2 does not say of which type a policy is, so the kernel looks for a main one, and finds none.
+    if (ptype === "sub") {
+      throw new Quit(EXIT_FAILURE, "Failed to send delete-all request: No such file or directory");
+    }
     const id = { dir, index, ptype, ...(mark && { mark }), ...(if_id === undefined ? {} : { if_id }) };
-    if (wanted(policy)) await api.demand("DELETE", `${netns}/xfrm/policies`, policyQuery(id));
-  }
+    return api.demand("DELETE", `${netns}/xfrm/policies`, policyQuery(id));
+  });
+  command.exits?.();
   return 0;
 }
 
-async function flushPolicies({ words, api, netns }: Command): Promise<number> {
+async function flushPolicies({ words, options, api, netns, note }: Command): Promise<number> {
   let ptype: "main" | "sub" | undefined;
   while (!words.done) {
     const word = words.take();
@@ -85,6 +100,7 @@ async function flushPolicies({ words, api, netns }: Command): Promise<number> {
     if (ptype !== undefined) throw duplicateArgument("ptype", word);
     ptype = parsePtype(words.take());
   }
+  if (options.stats > 1) note("Flush policy");
   await api.demand("DELETE", `${netns}/xfrm/policies`, { flush: true, ptype });
   return 0;
 }

@@ -22,7 +22,7 @@ import type {
 } from "../../api/schemas.ts";
 import type { Words } from "../words.ts";
 import { POLICY_FLAG_BITS, type XfrmPolicyFlag } from "./xfrm_flags.ts";
-import { ipsecProto, takeU32, xfrmIdParse, type XfrmIdWords } from "./xfrm_id_parse.ts";
+import { isIpsecProto, takeU32, xfrmIdParse, type XfrmIdWords } from "./xfrm_id_parse.ts";
 import { parseMode } from "./xfrm_proto.ts";
 import { selectorOf, xfrmSelectorParse, type XfrmSelectorWords } from "./xfrm_selector_parse.ts";
 import { markToFind, markToSet, takeFlags, takeLimit, takeMark } from "./xfrm_words.ts";
@@ -42,6 +42,7 @@ interface PolicyWords {
   ptype?: Ptype;
   mark?: XfrmMark;
   if_id?: number;
+  hasContext?: true;
 }
 
 /** The words of `add` and `update`. */
@@ -62,7 +63,7 @@ export function xfrmPolicyModify(words: Words, family: Family): XfrmPolicyReques
       more.priority = takeU32(words, "PRIORITY value is invalid");
     } else if (word === "flag") {
       words.take();
-      more.flags = [...more.flags ?? [], ...takePolicyFlags(words)];
+      more.flags = takePolicyFlags(words, more.flags);
     } else if (word === "limit") {
       words.take();
       takeLimit(words, limits);
@@ -178,8 +179,12 @@ function takeCommon(word: string, words: Words, policy: PolicyWords, once: boole
       policy.if_id = takeU32(words, "IF_ID value is invalid");
       return true;
     case "ctx":
-    case "offload":
-      throw notSupported(word);
+      // As for states.
+      words.take();
+      check(policy.hasContext);
+      words.take();
+      policy.hasContext = true;
+      return true;
   }
   return false;
 }
@@ -206,13 +211,17 @@ function takeTemplate(words: Words): { readonly info: XfrmTemplateInfo; readonly
     }
   }
   // iproute2 sends protocol 0, which the kernel refuses.
-  if (id === undefined) throw new Quit(EXIT_REFUSED, "RTNETLINK answers: Invalid argument");
-  const { src, dst, spi, family } = id;
+  if (id === undefined) throw new Quit(EXIT_REFUSED, "Error: Invalid XFRM protocol in template.");
+  const { src, dst, proto, spi, family } = id;
+  if (proto === "ipsec-any") {
+    throw new Quit(EXIT_REFUSED, "Error: Invalid XFRM protocol in template.");
+  }
+  if (!isIpsecProto(proto)) throw notSupported(`proto ${proto}`);
   const ends = src === undefined && dst === undefined ? {} : {
     src: src?.text ?? zeroAddress(family),
     dst: dst?.text ?? zeroAddress(family),
   };
-  return { info: { ...ends, proto: ipsecProto(id.proto), ...given({ spi }), ...more }, family };
+  return { info: { ...ends, proto, ...given({ spi }), ...more }, family };
 }
 
 function selectorMatches({ sel }: XfrmPolicyInfo, wanted: XfrmSelectorWords): boolean {
@@ -230,8 +239,8 @@ function requireDir({ dir }: PolicyWords): PolicyDir {
   return dir;
 }
 
-function takePolicyFlags(words: Words): XfrmPolicyFlag[] {
-  return takeFlags(words, POLICY_FLAG_BITS, getU8, "FLAG value is invalid");
+function takePolicyFlags(words: Words, before?: readonly XfrmPolicyFlag[]): XfrmPolicyFlag[] {
+  return takeFlags(words, POLICY_FLAG_BITS, getU8, "FLAG value is invalid", before);
 }
 
 function parseDir(word: string): PolicyDir {

@@ -121,6 +121,14 @@ Deno.test("doXfrmPolicy() lists and removes what the filter means", async () => 
   assert.deepEqual(await indexes("nosock", "-6"), wanted(({ sel }) => sel.src.includes(":")));
   const { requests } = await ask("xfrm policy deleteall index 48", list);
   assert.deepEqual(requests, [["GET", "", undefined], ["DELETE", "?dir=in&index=48&ptype=main", undefined]]);
+  const sub = () => ({ status: 200, body: [{ ...POLICIES[0], ptype: "sub" }] });
+  const left = await runClient(["-s", "-s", "xfrm", "policy", "deleteall"], sub);
+  assert.deepEqual([left.exitCode, left.requests.length, left.stderr], [
+    1,
+    1,
+    "Delete-all round = 0\n" +
+    "Failed to send delete-all request: No such file or directory\n",
+  ]);
 });
 
 const SPD = {

@@ -11,31 +11,36 @@ export type XfrmProtoWord = (typeof XFRM_PROTOS)[number];
 /** In iproute2's order, which decides what "t" means. */
 const MODES: readonly XfrmMode[] = ["transport", "tunnel", "ro", "in_trigger", "beet"];
 
-/** Upper-layer protocols that selectors name; others go by number. */
-const PROTOCOLS: Readonly<Record<string, number>> = {
-  "ip": 0,
-  "icmp": 1,
-  "igmp": 2,
-  "ipencap": 4,
-  "tcp": 6,
-  "udp": 17,
-  "dccp": 33,
-  "ipv6": 41,
-  "gre": 47,
-  "esp": 50,
-  "ah": 51,
-  "ipv6-icmp": 58,
-  "eigrp": 88,
-  "ospf": 89,
-  "pim": 103,
-  "ipcomp": 108,
-  "vrrp": 112,
-  "l2tp": 115,
-  "sctp": 132,
-  "mobility-header": 135,
-  "udplite": 136,
-};
-const PROTOCOL_NAMES = new Map(Object.entries(PROTOCOLS).map(([name, number]) => [number, name]));
+/** Upper-layer protocols by name where a host has no /etc/protocols. */
+const PROTOCOLS = `icmp 1
+tcp 6
+udp 17
+dccp 33
+gre 47
+esp 50
+ah 51
+ipv6-icmp 58
+sctp 132
+mobility-header 135`;
+
+/** Names and aliases by number, in the order of the file: the first of a number is its name (protocols(5)). */
+let protocols: readonly (readonly [name: string, number: number])[] | undefined;
+
+function readProtocols(): NonNullable<typeof protocols> {
+  if (protocols !== undefined) return protocols;
+  let text = PROTOCOLS;
+  try {
+    text = Deno.readTextFileSync("/etc/protocols");
+  } catch {
+    // A host may lack it.
+  }
+  protocols = text.split("\n").flatMap((line) => {
+    const [name, number, ...aliases] = line.replace(/#.*/, "").trim().split(/\s+/);
+    if (name === "" || number === undefined) return [];
+    return [name!, ...aliases].map((name) => [name, Number(number)] as const);
+  });
+  return protocols;
+}
 
 export const IPPROTO_ICMP = 1;
 export const IPPROTO_TCP = 6;
@@ -60,11 +65,12 @@ export function parseMode(word: string): XfrmMode {
 
 /** The number of an upper-layer protocol; 0 any. */
 export function parseProtocol(word: string): number {
-  const known = word === "any" ? 0 : word === "icmpv6" ? IPPROTO_ICMPV6 : PROTOCOLS[word] ?? getU8(word);
-  if (known === null) throw invalidArgument("PROTO value is invalid", word);
-  return known;
+  if (word === "any") return 0;
+  const number = readProtocols().find(([name]) => name === word)?.[1] ?? getU8(word);
+  if (number === null) throw invalidArgument("PROTO value is invalid", word);
+  return number;
 }
 
 export function protocolName(proto: number): string {
-  return PROTOCOL_NAMES.get(proto) ?? String(proto);
+  return readProtocols().find(([, number]) => number === proto)?.[0] ?? String(proto);
 }

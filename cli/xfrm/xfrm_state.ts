@@ -11,6 +11,7 @@ import {
 import { rtnetlinkAnswers } from "../answer.ts";
 import type { XfrmMark, XfrmStateId, XfrmStateInfo } from "../../api/schemas.ts";
 import { matches, type Words } from "../words.ts";
+import { deleteAll } from "./delete_all.ts";
 import { allocSpiParse } from "./xfrm_allocspi_parse.ts";
 import { stateIdOf, xfrmIdParse, type XfrmIdWords } from "./xfrm_id_parse.ts";
 import { parseXfrmProto } from "./xfrm_proto.ts";
@@ -47,6 +48,9 @@ async function modifyState({ words, options, api, netns }: Command, method: "POS
   if (answer.problem.errno === "ENODEV" && answer.problem.attribute === "sel.dev") {
     throw invalidArgument("DEV value is invalid", request.sel?.dev ?? "");
   }
+  if (answer.problem.errno === "ENODEV" && answer.problem.attribute === "offload.dev") {
+    throw invalidArgument('value after "offload dev" is invalid', request.offload?.dev ?? "");
+  }
   throw rtnetlinkAnswers(answer.problem);
 }
 
@@ -73,11 +77,11 @@ async function deleteState({ words, options, api, netns }: Command): Promise<num
 async function deleteStates(command: Command): Promise<number> {
   const { words, options, api, netns } = command;
   const filter = stateFilterParse(words, options.family);
-  for (const state of await matchingStates(command, filter, false)) {
-    // A companion goes with its IPComp state.
-    if (state.proto === "ipip") continue;
-    await api.demand("DELETE", `${netns}/xfrm/states`, stateQuery({ ...state, proto: state.proto }));
-  }
+  const path = `${netns}/xfrm/states`;
+  // A companion goes with its IPComp state.
+  const found = (await matchingStates(command, filter, false)).filter(hasIpsecProto);
+  await deleteAll(command, found, (state) => api.demand("DELETE", path, stateQuery(state)));
+  command.exits?.();
   return 0;
 }
 
@@ -87,10 +91,15 @@ async function listStates(command: Command): Promise<number> {
   for (const state of await matchingStates(command, filter, !filter.nokeys)) {
     print(printState(state, options, filter.nokeys));
   }
+  command.exits?.();
   return 0;
 }
 
-async function flushStates({ words, api, netns }: Command): Promise<number> {
+function hasIpsecProto(state: XfrmStateInfo): state is XfrmStateInfo & XfrmStateId {
+  return state.proto !== "ipip";
+}
+
+async function flushStates({ words, options, api, netns, note }: Command): Promise<number> {
   let proto: string | undefined;
   while (!words.done) {
     const word = words.take();
@@ -98,6 +107,8 @@ async function flushStates({ words, api, netns }: Command): Promise<number> {
     if (proto !== undefined) throw duplicateArgument("proto", word);
     proto = parseXfrmProto(words.take());
   }
+  if (options.stats > 1) note(`Flush state with XFRM-PROTO value "${proto ?? 0}"`);
+  if (proto === "route2" || proto === "hao") return 0;
   const query = proto === undefined || proto === "ipsec-any" ? {} : { proto };
   await api.demand("DELETE", `${netns}/xfrm/states`, { flush: true, ...query });
   return 0;
@@ -134,7 +145,8 @@ function parseStateId(words: Words, family: Command["options"]["family"]): XfrmS
   }
   // iproute2 asks for protocol 0, which no kernel has.
   if (id === undefined) throw new Quit(EXIT_REFUSED, "RTNETLINK answers: Invalid argument");
-  return { ...stateIdOf(id), spi: id.spi ?? 0, ...markToFind(mark) };
+  const none = new Quit(EXIT_REFUSED, "RTNETLINK answers: No such process");
+  return { ...stateIdOf(id, none), spi: id.spi ?? 0, ...markToFind(mark) };
 }
 
 function stateQuery({ src, dst, proto, spi, mark }: XfrmStateId) {

@@ -1,7 +1,16 @@
 /** The words of `ip xfrm state add|update` (iproute2 ip/xfrm_state.c xfrm_state_modify()). */
-import { type Family, getAddress } from "../address.ts";
+import { type Family, getAddress, getPrefix } from "../address.ts";
 import { getU16, getU32, getU8 } from "../number.ts";
-import { EXIT_FAILURE, EXIT_USAGE, incompleteCommand, invalidArgument, notSupported, Quit } from "../quit.ts";
+import {
+  duplicateArgument,
+  EXIT_FAILURE,
+  EXIT_REFUSED,
+  EXIT_USAGE,
+  incompleteCommand,
+  invalidArgument,
+  notSupported,
+  Quit,
+} from "../quit.ts";
 import type {
   XfrmLimits,
   XfrmMark,
@@ -34,10 +43,15 @@ const NUMBERS = {
 } as const;
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
-type Parts = Writable<Omit<XfrmStateRequest, keyof XfrmStateId>> & { limits: Writable<XfrmLimits> };
+interface Parts extends Writable<Omit<XfrmStateRequest, keyof XfrmStateId>> {
+  limits: Writable<XfrmLimits>;
+  /** A care-of address was given, which only protocols of Mobile IPv6 take. */
+  hasCoa: boolean;
+}
 
 export function xfrmStateModify(words: Words, family: Family): XfrmStateRequest {
-  const parts: Parts = { limits: {} };
+  const parts: Parts = { limits: {}, hasCoa: false };
+  let hasContext = false;
   const algos: AlgoWords = {};
   let mark: XfrmMark | undefined;
   let id: XfrmIdWords | undefined;
@@ -59,6 +73,16 @@ export function xfrmStateModify(words: Words, family: Family): XfrmStateRequest 
       const sel = xfrmSelectorParse(words, 0);
       hint = sel.family;
       parts.sel = selectorOf(sel, sel.family);
+    } else if (word === "coa") {
+      if (parts.hasCoa) throw duplicateArgument("coa", words.take());
+      takeCoa(words, hint);
+      parts.hasCoa = true;
+    } else if (word === "ctx") {
+      // Security contexts are SELinux's; where it is not active the kernel forgets them.
+      if (hasContext) throw duplicateArgument("ctx", words.take());
+      words.take();
+      words.take();
+      hasContext = true;
     } else if (takePart(word, words, parts)) {
       continue;
     } else if (isAlgoType(word)) {
@@ -72,9 +96,9 @@ export function xfrmStateModify(words: Words, family: Family): XfrmStateRequest 
   checkReplay(parts);
   if (id === undefined) throw new Quit(EXIT_FAILURE, "Not enough information: ID is required");
   checkModeAndAlgos(parts, algos, id);
-  const { limits, ...others } = parts;
+  const { limits, hasCoa: _, ...others } = parts;
   return {
-    ...stateIdOf(id),
+    ...stateIdOf(id, notSupported(`proto ${id.proto}`)),
     spi: id.spi ?? 0,
     ...markToSet(mark),
     ...others,
@@ -83,8 +107,8 @@ export function xfrmStateModify(words: Words, family: Family): XfrmStateRequest 
   };
 }
 
-export function takeStateFlags(words: Words): XfrmStateFlag[] {
-  return takeFlags(words, STATE_FLAG_BITS, getU8, "FLAG value is invalid");
+export function takeStateFlags(words: Words, before?: readonly XfrmStateFlag[]): XfrmStateFlag[] {
+  return takeFlags(words, STATE_FLAG_BITS, getU8, "FLAG value is invalid", before);
 }
 
 /** Takes a word with values of its own kind; false, and nothing taken, when `word` is none. */
@@ -96,11 +120,17 @@ function takePart(word: string, words: Words, parts: Parts): boolean {
       return true;
     case "flag":
       words.take();
-      parts.flags = [...new Set([...parts.flags ?? [], ...takeStateFlags(words)])];
+      parts.flags = takeStateFlags(words, parts.flags);
       return true;
     case "extra-flag":
       words.take();
-      parts.extra_flags = takeFlags(words, EXTRA_FLAG_BITS, getU32, '"EXTRA-FLAG" is invalid');
+      parts.extra_flags = takeFlags(
+        words,
+        EXTRA_FLAG_BITS,
+        getU32,
+        '"EXTRA-FLAG" is invalid',
+        parts.extra_flags,
+      );
       return true;
     case "limit":
       words.take();
@@ -112,19 +142,37 @@ function takePart(word: string, words: Words, parts: Parts): boolean {
       return true;
     case "output-mark":
       words.take();
-      parts.output_mark = takeOutputMark(words);
+      takeOutputMark(words, parts);
       return true;
-    case "coa":
-    case "ctx":
     case "offload":
-      throw notSupported(word);
+      words.take();
+      parts.offload = takeOffload(words);
+      return true;
   }
   return false;
 }
 
+function takeCoa(words: Words, family: Family): void {
+  words.take();
+  const word = words.take();
+  if (getPrefix(word, family).family !== 0) return;
+  throw invalidArgument('value after "coa" has an unrecognized address family', word);
+}
+
+/** [ dev DEV ] dir DIR; the daemon knows the device. */
+function takeOffload(words: Words): NonNullable<XfrmStateRequest["offload"]> {
+  let word = words.take();
+  const dev = word === "dev" ? { dev: words.take() } : {};
+  if (word === "dev") word = words.take();
+  if (word !== "dir") throw invalidArgument('value after "offload dir" is invalid', word);
+  const dir = words.take();
+  if (dir !== "in" && dir !== "out") throw invalidArgument("DIR value is invalid", dir);
+  return { ...dev, dir };
+}
+
 function takeEncap(words: Words): NonNullable<XfrmStateRequest["encap"]> {
   const type = words.take();
-  if (type !== "espinudp" && type !== "espinudp-nonike") {
+  if (type !== "espinudp" && type !== "espinudp-nonike" && type !== "espintcp") {
     throw invalidArgument("ENCAP-TYPE value is invalid", type);
   }
   const sport = takePort(words, "SPORT");
@@ -139,14 +187,19 @@ function takePort(words: Words, what: "SPORT" | "DPORT"): number {
   return port;
 }
 
-function takeOutputMark(words: Words): XfrmMark {
+/** A value of 0 says nothing, and a mask of 0 or none is all bits: neither is sent. */
+function takeOutputMark(words: Words, parts: Parts): void {
   const value = takeU32(words, 'value after "output-mark" is invalid');
-  if (words.peek() !== "mask") return { value, mask: 0xffffffff };
-  words.take();
-  const word = words.take();
-  const mask = getU32(word);
-  if (mask === null) throw invalidArgument("mask value is invalid\n", word);
-  return { value, mask };
+  let mask = parts.output_mark?.mask ?? 0xffffffff;
+  if (words.peek() === "mask") {
+    words.take();
+    const word = words.take();
+    const read = getU32(word);
+    if (read === null) throw invalidArgument("mask value is invalid\n", word);
+    mask = read || 0xffffffff;
+  }
+  if (value === 0) delete parts.output_mark;
+  else parts.output_mark = { value, mask };
 }
 
 /** iproute2 sends `seq` in network order, which the kernel keeps and iproute2 prints as it is; allocspi does not. */
@@ -168,9 +221,28 @@ function checkReplay({ flags, replay_window = 0 }: Parts): void {
   }
 }
 
-function checkModeAndAlgos({ mode = "transport" }: Parts, algos: AlgoWords, id: XfrmIdWords): void {
-  const { proto } = stateIdOf(id);
-  const fits = mode === "transport" || mode === "tunnel" || (mode === "beet" && proto === "esp");
-  if (!fits) throw new Quit(EXIT_FAILURE, `MODE value is invalid with XFRM-PROTO value "${proto}"`);
-  checkAlgos(algos, proto);
+function checkModeAndAlgos({ mode = "transport", hasCoa }: Parts, algos: AlgoWords, id: XfrmIdWords): void {
+  const { proto } = id;
+  const invalid = (what: string) => new Quit(EXIT_FAILURE, `${what} with XFRM-PROTO value "${proto}"`);
+  if (proto === "esp" || proto === "ah" || proto === "comp") {
+    const fits = mode === "transport" || mode === "tunnel" || (mode === "beet" && proto === "esp");
+    if (!fits) throw invalid("MODE value is invalid");
+    checkAlgos(algos, proto);
+  } else if (Object.keys(algos).length > 0) throw invalid("ALGO is invalid");
+  if (proto === "route2" || proto === "hao") {
+    if (mode === "transport") throw invalid('"mode" is required');
+    if (mode !== "ro" && mode !== "in_trigger") throw invalid("MODE value is invalid");
+    if (!hasCoa) throw invalid('"coa" is required');
+    throw refusedRouteOptimization(mode, id);
+  }
+  if (hasCoa) throw invalid('"coa" is invalid');
+  if (proto === "ipsec-any") throw new Quit(EXIT_REFUSED, "Error: Unsupported protocol.");
+}
+
+/** Route optimization (RFC 6275) is IPv6's, and no business of a tunnel gateway. */
+function refusedRouteOptimization(mode: "ro" | "in_trigger", { proto, family }: XfrmIdWords): Quit {
+  if (mode === "in_trigger") return new Quit(EXIT_REFUSED, "Error: Unsupported mode.");
+  return family === 6
+    ? notSupported(`proto ${proto}`)
+    : new Quit(EXIT_REFUSED, "Error: Requested mode not found.");
 }

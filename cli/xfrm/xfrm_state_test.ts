@@ -49,7 +49,7 @@ Deno.test("xfrmStateModify() reads a state with everything", () => {
     replay_oseq: 2,
     replay_seq_hi: 3,
     replay_oseq_hi: 4,
-    flags: ["noecn", "esn", "icmp"],
+    flags: ["noecn", "icmp", "esn"],
     extra_flags: ["dont-encap-dscp", "oseq-may-wrap"],
     sel: {
       src: "10.0.0.0/8",

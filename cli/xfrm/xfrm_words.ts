@@ -48,28 +48,30 @@ export function takeLimit(words: Words, limits: Writable<XfrmLimits>): void {
 }
 
 /**
- * Takes names of `bits` as long as they come, or one hexadecimal number as `read` takes it. Returns the names, in the table's order.
- * A first word that is no flag is left for who reads on.
+ * Takes names of `bits` as long as they come, which add to `before`, or one hexadecimal number as `read` takes it, which
+ * stands in place of it. Returns the names, in the table's order. A first word that is no flag is left for who reads on.
  */
 export function takeFlags<Name extends string>(
   words: Words,
   bits: Readonly<Record<Name, number>>,
   read: (text: string) => number | null,
   invalid: string,
+  before: readonly Name[] = [],
 ): Name[] {
   const known = Object.keys(bits) as Name[];
-  let value = 0;
+  const namesOf = (value: number) => known.filter((name) => (value & bits[name]) !== 0);
   if (/^0x./.test(words.peek() ?? words.take())) {
     const word = words.take();
     const number = read(word);
     if (number === null) throw invalidArgument(invalid, word);
-    value = number;
+    return namesOf(number);
   }
+  let value = before.reduce((sum, name) => sum | bits[name], 0);
   for (let word = words.peek(); word !== undefined && isOneOf(known, word); word = words.peek()) {
     value |= bits[word];
     words.take();
   }
-  return known.filter((name) => (value & bits[name]) !== 0);
+  return namesOf(value);
 }
 
 function isOneOf<Name extends string>(names: readonly Name[], word: string): word is Name {

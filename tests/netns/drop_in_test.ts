@@ -17,6 +17,14 @@ ip xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1001 mode tunnel m
   aead 'rfc4106(gcm(aes))' 0x101112131415161718191a1b1c1d1e1fdeadbeef 128
 ip xfrm policy add dir in mark 7 tmpl src 192.0.2.1 dst 192.0.2.2 proto esp mode tunnel
 ip link set vti1 type vti key 9
+ip -batch - <<'END'
+link add vti2 type vti local 192.0.2.2 remote 192.0.2.9 key 8   # the gateway's
+addr add 10.9.1.2/30 dev vti2
+link set vti2 up
+xfrm policy add dir in mark 8 tmpl proto esp mode tunnel
+END
+ip route show dev vti2
+ip link del vti2
 ip route show dev vti1
 `;
 
@@ -30,7 +38,10 @@ Deno.test("bin/ip makes a script for kernel tunnels work unchanged", async () =>
     VTI_GATEWAY_RUN_DIR: daemon.runDir,
   };
   const route = await must([`${DROP_IN}/ip`, "netns", "exec", netns, "sh", "-c", SCRIPT], { env });
-  assert.match(route, /^10\.9\.0\.0\/30 proto kernel scope link src 10\.9\.0\.2/);
+  assert.match(
+    route,
+    /^10\.9\.1\.0\/30 proto kernel .*\n10\.9\.0\.0\/30 proto kernel scope link src 10\.9\.0\.2/,
+  );
 
   const outside = (...words: string[]) => run([`${DROP_IN}/ip`, "-n", netns, ...words], { env });
   const shown = await outside("-d", "link", "show", "vti1");

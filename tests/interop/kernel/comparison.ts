@@ -102,7 +102,10 @@ function comparable({ code, stdout, stderr }: Ran): string {
     .replace(/\bindex (\d+)/g, (_, index) => `index 8N+${index % 8}`)
     .replace(/\b(add|use) \d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, "$1 TIME");
   // The gateway's client does not repeat a key that it can't read.
-  const errors = stderr.replace(/0x[0-9a-f]{17,}/gi, KEYS_HIDDEN);
+  const errors = stderr
+    .replace(/0x[0-9a-f]{17,}/gi, KEYS_HIDDEN)
+    // Its help is of its own words.
+    .replace(/^Usage: [^]*/, "Usage\n");
   return `${out}${errors === "" ? "" : `[stderr] ${errors}`}[exit ${code}]\n`;
 }
 

@@ -305,4 +305,53 @@ export const LINKS: readonly Section[] = [
       "link del dev vti8",
     ],
   },
+  {
+    name: "options, and words that few use",
+    commands: [
+      `link add vti1 type vti ${ENDS} key 7`,
+      ...each(
+        ["-N ", "-h -s ", "-iec -s ", "-t ", "-0 ", "-M -r ", "-echo -a ", "-j -N "],
+        "*link show vti1",
+      ),
+      ...each(["-j ", "-p -j ", "-j -br ", ""], "*link show up type vti", "*link show vti1 up"),
+      "link show type foo",
+      ...each(
+        ["vti1 type vti key 8", `vti2 type vti ${ENDS}`, "vti2 type vti remote 192.0.2.9", "vti2 type vti"],
+        "link replace *",
+      ),
+      "link add vti3 netns nosuch type vti",
+      "link add vti3 type foo bar",
+      "link set vti1 type foo bar",
+      "link set nosuch type vti foo",
+      "link set nosuch type vti",
+      ...each(
+        ["", " foo", " dev vti1", " dev vti1 prl-default 1.2.3.4", " dev nosuch prl-delete 1.2.3.4"],
+        "tunnel prl*",
+      ),
+      "tunnel prl dev vti1 prl-default 1.2.3.4 prl-delete 1.2.3.4",
+      ...each(
+        ["", " foo", " dev vti1", " dev vti1 6rd-prefix 2001:db8::/32", " dev vti1 6rd-reset"],
+        "tunnel 6rd*",
+      ),
+      ...each(
+        [
+          "nosuch foo",
+          "vti1 tos inherit/0x10",
+          "vti1 tos 4 ttl 5 nopmtudisc",
+          "ip_vti0 key 5",
+          "ip_vti0 mode vti local 192.0.2.9",
+          "vti1 mode gre",
+          "vti1 name vti2",
+          "0123456789abcdef",
+        ],
+        "tunnel change *",
+        "tunnel show vti1",
+      ),
+      "-0 tunnel show",
+      "-6 tunnel show",
+      "-f foo link",
+      "-nosuch link",
+      "-rcvbuf x link",
+    ],
+  },
 ];
