@@ -1,10 +1,17 @@
 /** DEFLATE for IPComp, by the zlib that comes with the runtime: no library of the host is needed. */
-import zlib from "node:zlib";
+import process from "node:process";
 import type { Batch } from "../datapath/batch.ts";
 import type { Compressor } from "../datapath/ipcomp/compressor.ts";
 
 /** log2 of the window that Linux compresses with and inflates with (crypto/deflate.c). */
 const WINDOW_BITS = 11;
+
+/** Loaded with the first packet of IPComp: it takes 4 MB in each worker. */
+let loaded: typeof import("node:zlib") | undefined;
+
+function zlib(): typeof import("node:zlib") {
+  return loaded ??= process.getBuiltinModule("node:zlib");
+}
 
 export class ZlibCompressor implements Compressor {
   #result: Uint8Array = new Uint8Array(0);
@@ -12,7 +19,7 @@ export class ZlibCompressor implements Compressor {
   deflate(batch: Batch, at: number, length: number): number {
     try {
       const data = batch.u8.subarray(at, at + length);
-      this.#result = zlib.deflateRawSync(data, { windowBits: WINDOW_BITS });
+      this.#result = zlib().deflateRawSync(data, { windowBits: WINDOW_BITS });
       return this.#result.length;
     } catch {
       return -1;
@@ -22,7 +29,7 @@ export class ZlibCompressor implements Compressor {
   /** NB: the bound must reach zlib, which otherwise inflates all of it first. */
   inflate(batch: Batch, at: number, length: number, most: number): number {
     try {
-      this.#result = zlib.inflateRawSync(batch.u8.subarray(at, at + length), { maxOutputLength: most });
+      this.#result = zlib().inflateRawSync(batch.u8.subarray(at, at + length), { maxOutputLength: most });
       return this.#result.length;
     } catch {
       return -1;
