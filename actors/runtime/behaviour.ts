@@ -46,7 +46,7 @@ export interface Behaviour<P extends Parcel> {
   ready(token: number, events: number): void;
   /** The pool has a buffer again after `take` returned null. */
   available(): void;
-  /** At least every TICK_MS while the worker is not busy; `nowMs` as `Context.now`. */
+  /** Every TICK_MS while the worker has something to do, else at least every SLEEP_MS; `nowMs` as `Context.now`. */
   tick(nowMs: number): void;
   /** End of a turn in which this actor was called: send what is only partly filled. */
   flush(): void;
@@ -94,8 +94,13 @@ export interface Context<P extends Parcel> {
   linger(): void;
 }
 
-/** Longest time between two ticks, and longest sleep of a worker, milliseconds. */
+/** Time between two ticks of a worker that has something to do, milliseconds. */
 export const TICK_MS = 100;
+/**
+ * Longest sleep of a worker that has nothing to do, and so its longest time between two ticks, milliseconds. A waking
+ * costs an idle host as much as several packets.
+ */
+export const SLEEP_MS = 1000;
 
 /**
  * How long a worker lingers, microseconds. At 200,000 packets a second 20 gather, for which one waking and one system

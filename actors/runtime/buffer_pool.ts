@@ -103,6 +103,11 @@ export class BufferPool<P extends Parcel> implements Pool<P> {
     this.#generations.push(this.#current);
   }
 
+  /** Something is out that may have to be written off. */
+  get settling(): boolean {
+    return this.#generations.length > 1;
+  }
+
   /** Writes off what did not come home in time. Cheap when nothing died. */
   tick(nowMs: number): void {
     while (this.#generations.length > 1 && this.#generations[0].deadline <= nowMs) {

@@ -197,10 +197,17 @@ export class Incarnation {
     return this.#ageMs += elapsedMs;
   }
 
-  /** For how long the heartbeat has been the same, milliseconds, when `elapsedMs` passed since the last call. */
+  /** Nothing has woken it: it will by itself within SLEEP_MS. */
+  get asleep(): boolean {
+    return Atomics.load(this.block.cells, Cell.sleeping) === 1;
+  }
+
+  /**
+   * For how long it has been awake with the same heartbeat, milliseconds, when `elapsedMs` passed since the last call.
+   */
   silence(elapsedMs: number): number {
     const beat = Atomics.load(this.block.cells, Cell.heartbeat);
-    this.#silentMs = beat === this.#beat ? this.#silentMs + elapsedMs : 0;
+    this.#silentMs = beat === this.#beat && !this.asleep ? this.#silentMs + elapsedMs : 0;
     this.#beat = beat;
     return this.#silentMs;
   }

@@ -27,6 +27,7 @@ import {
   type Poller,
   type Reply,
   RETURN,
+  SLEEP_MS,
   TICK_MS,
   TO,
   UNDELIVERED,
@@ -73,6 +74,8 @@ export class Reactor<P extends Parcel> {
   #epoch: number;
   #now = performance.now();
   #nextTick = 0;
+  /** A pool waits for buffers that may be lost. */
+  #settling = false;
   /** An actor has asked to linger in this turn. */
   #linger = false;
   /** Actor whose call is on the stack, for the report when it throws. */
@@ -133,14 +136,16 @@ export class Reactor<P extends Parcel> {
     }
     Atomics.store(this.#cells, Cell.sleeping, 1);
     // Looked at after the flag is up: nobody rang for what was posted before.
-    const timeout = this.router.mail() || this.#told() ? 0 : this.#untilTick();
+    const timeout = this.router.mail() || this.#told() ? 0 : this.#longestSleep();
     if (timeout > 0) this.#stats.sleeps++;
     const events = poller.wait(timeout);
     Atomics.store(this.#cells, Cell.sleeping, 0);
     return events;
   }
 
-  #untilTick(): number {
+  /** To the next tick while a pool waits for what may be lost. Otherwise nothing is missed by a late one. */
+  #longestSleep(): number {
+    if (!this.#settling) return SLEEP_MS;
     return Math.max(0, Math.min(TICK_MS, Math.ceil(this.#nextTick - performance.now())));
   }
 
@@ -211,9 +216,11 @@ export class Reactor<P extends Parcel> {
 
   #tick(): void {
     this.#nextTick = this.#now + TICK_MS;
+    this.#settling = false;
     for (const actor of this.#residents.values()) {
       if (this.router.abandoned) return;
       actor.pool?.tick(this.#now);
+      this.#settling ||= actor.pool?.settling ?? false;
       this.#enter(actor);
       actor.behaviour.tick(this.#now);
     }
@@ -296,6 +303,7 @@ export class Reactor<P extends Parcel> {
   down(slot: number, epoch: number): void {
     this.router.unlink(slot);
     this.#epoch = epoch;
+    this.#settling = true;
     for (const actor of this.#residents.values()) actor.pool?.newEpoch(epoch, this.#now);
   }
 

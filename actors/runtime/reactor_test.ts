@@ -9,6 +9,8 @@ import {
   OWNER,
   type Parcel,
   type Poller,
+  SLEEP_MS,
+  TICK_MS,
   TO,
   UNDELIVERED,
 } from "./behaviour.ts";
@@ -202,12 +204,22 @@ test("turn() sleeps only when nothing is left to do, and says so before it looks
   bench.poller.duringWait = () => asleep = Atomics.load(bench.block.cells, Cell.sleeping);
   bench.reactor.turn();
   assert.equal(asleep, 1);
-  assert.ok(bench.poller.timeouts.at(-1)! > 0 && bench.poller.timeouts.at(-1)! <= 100);
+  assert.equal(bench.poller.timeouts.at(-1), SLEEP_MS);
   assert.equal(Atomics.load(bench.block.cells, Cell.sleeping), 0);
   bench.letter(1, "a");
   bench.reactor.turn();
   assert.equal(bench.poller.timeouts.at(-1), 0);
   assert.equal(asleep, 0);
+});
+
+test("turn() sleeps no longer than to the next tick while buffers may be lost", (bench) => {
+  const context = bench.spawn(1);
+  context.pool(1, makeSlab);
+  bench.reactor.turn();
+  bench.reactor.down(SLOT + 1, 2);
+  bench.reactor.turn();
+  const timeout = bench.poller.timeouts.at(-1)!;
+  assert.ok(timeout >= 0 && timeout <= TICK_MS, `slept ${timeout} ms`);
 });
 
 test("turn() lingers once when asked to, without being woken, and not while work is left", (bench) => {

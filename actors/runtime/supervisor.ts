@@ -12,8 +12,10 @@ import { STAT_NAMES, type Stats } from "./mailbox.ts";
 import { loadOf, placeActor, type Placed, type Placement } from "./placement.ts";
 import { type Failure, failureOf, type Letter } from "./protocol.ts";
 
-/** Time between two looks at the heartbeats, milliseconds. */
+/** Time between two looks at the heartbeats while a worker is awake, milliseconds. */
 const CHECK_MS = 100;
+/** The same while all sleep: a worker that hangs as soon as it wakes is still replaced within a second. */
+const IDLE_CHECK_MS = 250;
 /** Silence after which a running worker hangs. With the replacement it must stay below 1 s in all. */
 const HUNG_MS = 500;
 /** Time to load the module and make the actors again. */
@@ -89,7 +91,7 @@ export class Supervisor {
   /** Where each group's first actor went, and how many it has. */
   readonly #homes = new Map<string, { readonly slot: number; actors: number }>();
   readonly #routes = new SharedArrayBuffer(MAX_ACTORS * 4);
-  readonly #timer: ReturnType<typeof setInterval>;
+  #timer: ReturnType<typeof setTimeout>;
   #epoch = 1;
   #checkedAt = performance.now();
   #stopping: Promise<boolean> | null = null;
@@ -111,7 +113,7 @@ export class Supervisor {
         orderly: true,
       });
     }
-    this.#timer = setInterval(() => this.#check(), CHECK_MS);
+    this.#timer = setTimeout(() => this.#check(CHECK_MS), CHECK_MS);
   }
 
   // ---- actors --------------------------------------------------------------------------------------------------
@@ -227,11 +229,14 @@ export class Supervisor {
     }
   }
 
-  #check(): void {
+  /** `waitedMs` is what was to pass since the last check. */
+  #check(waitedMs: number): void {
     const now = performance.now();
     // A check that comes late says that this thread did not run either: the silence of that time proves nothing.
-    const elapsed = Math.min(now - this.#checkedAt, 1.5 * CHECK_MS);
+    const elapsed = Math.min(now - this.#checkedAt, 1.5 * waitedMs);
     this.#checkedAt = now;
+    const next = this.#slots.every(({ current }) => current?.asleep ?? true) ? IDLE_CHECK_MS : CHECK_MS;
+    this.#timer = setTimeout(() => this.#check(next), next);
     for (const slot of this.#slots) {
       const worker = slot.current;
       if (worker?.state === "starting" && worker.aged(elapsed) > START_MS) {
@@ -307,7 +312,7 @@ export class Supervisor {
   }
 
   async #stopAll(): Promise<boolean> {
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
     const live = this.#slots.flatMap(({ current }) => current?.live ? [current] : []);
     for (const worker of live) {
       worker.move("stopping", "the system stops");

@@ -38,7 +38,7 @@ export interface Host {
 }
 
 /** Time between two looks at the leases that are left, milliseconds. */
-const GRANT_TICK_MS = 200;
+const GRANT_TICK_MS = 500;
 /** Time between two copies of the counters to the disk. */
 const COPY_MS = 60_000;
 
