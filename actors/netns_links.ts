@@ -163,7 +163,7 @@ export class NetnsLinks {
     }
     this.here.set(tunnel.ifindex, tunnel);
     try {
-      await actors.spawnTunnel(tunnel.actor);
+      await actors.spawnTunnel(tunnel.actor, tunnel.isFallback);
     } catch (error) {
       this.here.delete(tunnel.ifindex);
       vtiUnregister(this.net, tunnel, this.devices);
@@ -224,7 +224,7 @@ export class NetnsLinks {
   /** Makes the actor of a link that was taken up again. */
   async begin(tunnel: ControlTunnel): Promise<void> {
     const { actors } = this.#deps;
-    await actors.spawnTunnel(tunnel.actor);
+    await actors.spawnTunnel(tunnel.actor, tunnel.isFallback);
     actors.tellNetns({ op: "tunnel-set", parm: parmOf(tunnel) });
     await actors.settled();
     this.#deps.changed();

@@ -30,12 +30,13 @@ export class SpaceActors {
 
   /** Makes the namespace's own two. */
   async start(): Promise<void> {
-    await this.#supervisor.spawn(this.saTable, { group: this.#group, alone: true });
-    await this.#supervisor.spawn(this.netns, { group: this.#group, alone: true });
+    await this.#supervisor.spawn(this.saTable, { group: this.#group, work: "alone" });
+    await this.#supervisor.spawn(this.netns, { group: this.#group, work: "alone" });
   }
 
-  async spawnTunnel(actor: number): Promise<void> {
-    await this.#supervisor.spawn(actor, { group: this.#group, alone: false });
+  /** A fallback device only gets what no other tunnel takes. */
+  async spawnTunnel(actor: number, fallback: boolean): Promise<void> {
+    await this.#supervisor.spawn(actor, { group: this.#group, work: fallback ? "idle" : "shared" });
   }
 
   /** Takes an actor away, then does what must wait until it no longer runs. */

@@ -38,7 +38,9 @@ async function measureRing(placement: Placement, actors: number): Promise<void> 
     failed: (failure) => console.error(failure),
     escalate: (failure) => console.error(failure),
   });
-  for (let actor = 1; actor <= actors; actor++) await supervisor.spawn(actor, { group: "ring", alone: true });
+  for (let actor = 1; actor <= actors; actor++) {
+    await supervisor.spawn(actor, { group: "ring", work: "alone" });
+  }
   const sleeps = () => supervisor.workers().reduce((sum, worker) => sum + worker.stats.sleeps, 0);
   for (const window of [1, 4, 16]) {
     const run: Run = { count: ROUND_TRIPS, window };

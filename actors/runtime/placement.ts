@@ -14,16 +14,19 @@ export interface Placement {
 export interface Placed {
   /** Actors of one group pass parcels to each other. */
   readonly group: string;
-  /** Wants a worker of its own while there are enough; the others share what is left. */
-  readonly alone: boolean;
+  /**
+   * "alone": wants a worker of its own while there are enough; "shared": has its part of what is left; "idle": has
+   * hardly anything to do, and goes with another.
+   */
+  readonly work: "alone" | "shared" | "idle";
 }
 
 /** More would be more threads than a gateway's work can keep busy, at 10 MB each. */
 export const MAX_WORKERS = 8;
 /** Below this number of cores a hop between threads costs more than the second thread brings. */
 export const CORES_TO_SPREAD = 4;
-/** Load of an actor that wants to be alone; more than all others together. */
-const ALONE_LOAD = 1e6;
+/** Load by the work there is; one that wants to be alone counts more than all others together. */
+const LOADS = { alone: 1e6, shared: 1, idle: 0 } as const;
 
 export function resolvePlacement(mode: PlacementMode, cores: number): Placement {
   const bounded = Math.min(MAX_WORKERS, Math.max(1, Math.floor(cores)));
@@ -34,7 +37,7 @@ export function resolvePlacement(mode: PlacementMode, cores: number): Placement 
 }
 
 export function loadOf(actor: Placed): number {
-  return actor.alone ? ALONE_LOAD : 1;
+  return LOADS[actor.work];
 }
 
 /**

@@ -22,8 +22,8 @@ function placeAll(placement: Placement, actors: readonly Placed[]): number[] {
 
 /** One netns with its SA table, and tunnels. */
 function group(name: string, tunnels: number): Placed[] {
-  const heavy = { group: name, alone: true };
-  return [heavy, heavy, ...Array.from({ length: tunnels }, () => ({ group: name, alone: false }))];
+  const heavy = { group: name, work: "alone" } as const;
+  return [heavy, heavy, ...Array.from({ length: tunnels }, () => ({ group: name, work: "shared" } as const))];
 }
 
 Deno.test("resolvePlacement() spreads from 4 cores on, and bounds the workers", () => {
@@ -51,6 +51,18 @@ Deno.test("placeActor() isolates every actor while there are workers", () => {
   assert.equal(new Set(places).size, MAX_WORKERS);
 });
 
+Deno.test("placeActor() puts what is idle with another", () => {
+  const [netns, saTable, ...tunnels] = group("a", 2);
+  const idle = { group: "a", work: "idle" } as const;
+  assert.deepEqual(placeAll(resolvePlacement("isolated", 2), [netns, saTable, idle, ...tunnels]), [
+    0,
+    1,
+    2,
+    2,
+    3,
+  ]);
+});
+
 Deno.test("placeActor() keeps 1,000 tunnels off the workers of netns and SA table, and spreads them evenly", () => {
   const [netns, saTable, ...tunnels] = placeAll(resolvePlacement("auto", 4), group("a", 1000));
   assert.notEqual(netns, saTable);
@@ -61,7 +73,10 @@ Deno.test("placeActor() keeps 1,000 tunnels off the workers of netns and SA tabl
 });
 
 Deno.test("placeActor() never leaves the bounds", () => {
-  const anyActor = fc.record({ group: fc.string(), alone: fc.boolean() });
+  const anyActor = fc.record({
+    group: fc.string(),
+    work: fc.constantFrom("alone" as const, "shared" as const, "idle" as const),
+  });
   const anyMode = fc.constantFrom("packed", "isolated", "auto");
   fc.assert(
     fc.property(anyMode, fc.integer({ min: 0, max: 200 }), fc.array(anyActor), (mode, cores, actors) => {

@@ -7,7 +7,7 @@ import type { Order, Status, TestInit } from "../../tests/doubles/runtime_worker
 const MODES = [{ mode: "packed", workers: 1 }, { mode: "isolated", workers: 3 }] as const;
 /** What the runtime promises: detection and replacement together. */
 const REPLACED_WITHIN_MS = 1000;
-const HEAVY = { group: "a", alone: true };
+const HEAVY = { group: "a", work: "alone" } as const;
 
 /** A system of test actors that tells its events to whoever waits for them. */
 class TestSystem {
@@ -278,7 +278,7 @@ Deno.test("Supervisor leaves nothing that keeps the process alive", async () => 
       initOf: () => ({ init: { slabs: 1 } }),
       receive() {}, changed() {}, failed() {}, escalate() {},
     });
-    for (const actor of [1, 2, 3]) await supervisor.spawn(actor, { group: "a", alone: true });
+    for (const actor of [1, 2, 3]) await supervisor.spawn(actor, { group: "a", work: "alone" });
     console.log(await supervisor.stop());`;
   const root = new URL("../../", import.meta.url);
   const source = main.replaceAll('"./', `"${root}`);
