@@ -22,7 +22,8 @@ const RULES: readonly Rule[] = [
     folder: "ffi/",
     values: ["ffi/", "datapath/batch.ts", "datapath/drop_reason.ts"],
     types: ["datapath/"],
-    external: ["@noble/", "node:zlib"],
+    // By process.getBuiltinModule, so that they are loaded where they are used: node:zlib, node:module.
+    external: ["@noble/", "node:process", "node:zlib"],
   },
   { folder: "actors/runtime/", values: ["actors/runtime/"], types: [], external: ["node:worker_threads"] },
   {
