@@ -91,7 +91,9 @@ export class Supervisor {
   /** Where each group's first actor went, and how many it has. */
   readonly #homes = new Map<string, { readonly slot: number; actors: number }>();
   readonly #routes = new SharedArrayBuffer(MAX_ACTORS * 4);
-  #timer: ReturnType<typeof setTimeout>;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  /** Time between two looks at the heartbeats now. */
+  #checkMs = 0;
   #epoch = 1;
   #checkedAt = performance.now();
   #stopping: Promise<boolean> | null = null;
@@ -113,7 +115,7 @@ export class Supervisor {
         orderly: true,
       });
     }
-    this.#timer = setTimeout(() => this.#check(CHECK_MS), CHECK_MS);
+    this.#checkEvery(CHECK_MS);
   }
 
   // ---- actors --------------------------------------------------------------------------------------------------
@@ -229,14 +231,19 @@ export class Supervisor {
     }
   }
 
-  /** `waitedMs` is what was to pass since the last check. */
-  #check(waitedMs: number): void {
+  #checkEvery(ms: number): void {
+    if (ms === this.#checkMs) return;
+    clearInterval(this.#timer);
+    this.#checkMs = ms;
+    this.#timer = setInterval(() => this.#check(), ms);
+  }
+
+  #check(): void {
     const now = performance.now();
     // A check that comes late says that this thread did not run either: the silence of that time proves nothing.
-    const elapsed = Math.min(now - this.#checkedAt, 1.5 * waitedMs);
+    const elapsed = Math.min(now - this.#checkedAt, 1.5 * this.#checkMs);
     this.#checkedAt = now;
-    const next = this.#slots.every(({ current }) => current?.asleep ?? true) ? IDLE_CHECK_MS : CHECK_MS;
-    this.#timer = setTimeout(() => this.#check(next), next);
+    this.#checkEvery(this.#slots.every(({ current }) => current?.asleep ?? true) ? IDLE_CHECK_MS : CHECK_MS);
     for (const slot of this.#slots) {
       const worker = slot.current;
       if (worker?.state === "starting" && worker.aged(elapsed) > START_MS) {
@@ -312,7 +319,7 @@ export class Supervisor {
   }
 
   async #stopAll(): Promise<boolean> {
-    clearTimeout(this.#timer);
+    clearInterval(this.#timer);
     const live = this.#slots.flatMap(({ current }) => current?.live ? [current] : []);
     for (const worker of live) {
       worker.move("stopping", "the system stops");

@@ -186,7 +186,9 @@ class World {
   }
 
   #spawn(actor: number): void {
-    this.#waits(this.supervisor.spawn(actor, { group: "a", alone: true }).then(() => this.wanted.add(actor)));
+    this.#waits(
+      this.supervisor.spawn(actor, { group: "a", work: "alone" }).then(() => this.wanted.add(actor)),
+    );
   }
 
   #remove(): boolean {
