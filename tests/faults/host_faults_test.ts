@@ -26,7 +26,7 @@ async function pair(topology: Topology, before?: string) {
 Deno.test("a gateway out of descriptors refuses links and namespaces whole, keeps its API, and goes on when some are free", async () => {
   await using topology = new Topology();
   const other = await topology.addNetns("other");
-  const { a, daemon } = await pair(topology, "ulimit -n 200");
+  const { a, daemon } = await pair(topology, "ulimit -n 300");
   const add = (n: number) =>
     daemon.http("POST", `/v1/netns/${a.netns}/links`, {
       ifname: `more${n}`,
