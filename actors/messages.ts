@@ -67,6 +67,8 @@ export interface NetnsInit {
   readonly netnsFd: number;
   /** rtnetlink socket that is told of links and routes. */
   readonly monitorFd: number;
+  /** inotify of the folder whose file `ip route flush cache` writes, or -1. */
+  readonly routeFlushFd: number;
   readonly udpPorts: readonly UdpPort[];
   readonly tunnels: readonly IpTunnelParm[];
   readonly mib: MibCells;

@@ -27,6 +27,7 @@ import { xfrm4UdpEncapRcv } from "../datapath/xfrm/xfrm4_udp_encap_rcv.ts";
 import { ENCAP_ESPINUDP_NONIKE, NONIKE_BYTES } from "../datapath/xfrm/xfrm_mtu.ts";
 import { EPOLLIN } from "../ffi/epoll.ts";
 import { PacketFilters } from "../ffi/netfilter.ts";
+import { readInotify } from "../ffi/inotify.ts";
 import { NextHopLookup } from "../ffi/next_hop.ts";
 import { PacketSender } from "../ffi/packet_socket.ts";
 import { MmsgReceiver, MmsgSender, type UdpPorts, udpPortsOf } from "../ffi/raw_socket.ts";
@@ -67,6 +68,7 @@ const MONITOR_TOKEN = -1;
 /** IPComp packets in one batch at the most: they need the other slots to grow into. */
 const COMP_MESSAGES = 8;
 const ICMP_ERROR_TOKEN = -2;
+const ROUTE_FLUSH_TOKEN = -3;
 
 export class NetnsActor implements Behaviour<Batch> {
   readonly #context: Context<Batch>;
@@ -107,6 +109,7 @@ export class NetnsActor implements Behaviour<Batch> {
     context.watch(init.monitorFd, EPOLLIN, MONITOR_TOKEN);
     this.#icmpErrors = new IcmpErrors(init.icmpErrorFd, context.self, this.#tunnels);
     context.watch(init.icmpErrorFd, EPOLLIN, ICMP_ERROR_TOKEN);
+    if (init.routeFlushFd >= 0) context.watch(init.routeFlushFd, EPOLLIN, ROUTE_FLUSH_TOKEN);
   }
 
   receive(message: unknown, _from: ActorId, reply: Reply): void {
@@ -139,6 +142,7 @@ export class NetnsActor implements Behaviour<Batch> {
   ready(token: number): void {
     if (token === MONITOR_TOKEN) this.#readMonitor();
     else if (token === ICMP_ERROR_TOKEN) this.#readIcmpErrors();
+    else if (token === ROUTE_FLUSH_TOKEN) this.#readRouteFlush();
     else this.#receiveFrom(this.#receivers.get(token)!);
   }
 
@@ -275,7 +279,15 @@ export class NetnsActor implements Behaviour<Batch> {
     });
   }
 
+  /** `ip route flush cache`: what was learned before is to be forgotten, not what an error says behind it. */
+  #readRouteFlush(): void {
+    if (!readInotify(this.#init.routeFlushFd).has("flush")) return;
+    const letter: SaTableLetter = { op: "routes-changed", gone: [ALL_ROUTES] };
+    this.#context.send(this.#init.saTable, letter);
+  }
+
   #readIcmpErrors(): void {
+    if (this.#init.routeFlushFd >= 0) this.#readRouteFlush();
     const reports = this.#icmpErrors.read();
     if (reports.length === 0) return;
     const letter: SaTableLetter = { op: "frag-needed", reports };

@@ -1,6 +1,7 @@
 /** Descriptors of a namespace that the gateway serves. They outlive every worker. */
 import { EAFNOSUPPORT, SyscallError } from "../ffi/errno.ts";
 import { openIcmp6Socket, openIcmpErrorSocket, openIcmpSocket } from "../ffi/icmp_socket.ts";
+import { openInotify } from "../ffi/inotify.ts";
 import { close } from "../ffi/io.ts";
 import { withNetns } from "../ffi/netns.ts";
 import { openNftables } from "../ffi/netfilter.ts";
@@ -8,6 +9,7 @@ import { openPacketSendSocket } from "../ffi/packet_socket.ts";
 import { openRawSocket } from "../ffi/raw_socket.ts";
 import { openRtnetlink } from "../ffi/rtnetlink.ts";
 import { openRtnetlinkMonitor } from "../ffi/rtnetlink_monitor.ts";
+import { openSysctls } from "./sysctls.ts";
 import { checkReserve } from "./descriptor_reserve.ts";
 
 /** IPPROTO_RAW: a socket that sends whole packets of any protocol and receives none. */
@@ -43,6 +45,10 @@ export interface NetnsFds {
   readonly icmp6: number;
   /** Raw socket that receives ICMP errors. */
   readonly icmpError: number;
+  /** inotify of the folder whose file `ip route flush cache` writes; -1 where the user has no instance left. */
+  readonly routeFlush: number;
+  /** For Sysctls. */
+  readonly sysctls: readonly number[];
 }
 
 /** Opens them inside the namespace of `netns`, which it takes over. Throws SyscallError; nothing stays open then. */
@@ -71,6 +77,8 @@ export function openNetnsFds(netns: number): NetnsFds {
       icmp: keep(openIcmpSocket()),
       icmp6: keep(openIcmp6OrNone()),
       icmpError: keep(openIcmpErrorSocket()),
+      routeFlush: keep(openRouteFlushOrNone()),
+      sysctls: openSysctls().map(keep),
     }));
   } catch (error) {
     closeAll(opened);
@@ -88,8 +96,18 @@ function openIcmp6OrNone(): number {
   }
 }
 
+/** Few instances are allowed to a user. Without one, path MTUs wait for the end of their time. */
+function openRouteFlushOrNone(): number {
+  try {
+    return openInotify("/proc/sys/net/ipv4/route");
+  } catch (error) {
+    if (error instanceof SyscallError) return -1;
+    throw error;
+  }
+}
+
 export function closeNetnsFds(fds: NetnsFds): void {
-  closeAll(Object.values(fds));
+  closeAll(Object.values(fds).flat());
 }
 
 function closeAll(fds: readonly number[]): void {

@@ -5,7 +5,6 @@
  */
 import type { CryptoBackend } from "../datapath/esp/aead.ts";
 import { XFRM_MIB, type XfrmMib } from "../datapath/drop_reason.ts";
-import { ALL_ROUTES } from "../datapath/xfrm/route_lookup.ts";
 import { AF_INET } from "../datapath/xfrm/xfrm_record.ts";
 import { checkTransform } from "../ffi/crypto_backend.ts";
 import { EBADFD } from "../ffi/errno.ts";
@@ -86,7 +85,7 @@ export class NetnsSpace {
     this.actors = new SpaceActors(deps.supervisor, inode, deps.nextActor);
     const event = this.event.bind(this);
     this.#rtnl = new Rtnetlink(fds.control);
-    const sysctls = this.#sysctls = withNetns(fds.netns, () => new Sysctls());
+    const sysctls = this.#sysctls = new Sysctls(fds.sysctls);
     sysctls.changed();
     this.links = new NetnsLinks({
       name,
@@ -147,6 +146,7 @@ export class NetnsSpace {
         nftablesFd: this.#fds.nftables,
         netnsFd: this.#fds.netns,
         monitorFd: this.#fds.monitor,
+        routeFlushFd: this.#fds.routeFlush,
         udpPorts: this.#udp,
         tunnels: [...this.links.net.tunnels.values()].map(parmOf),
         mib: this.#netnsMib,
@@ -174,11 +174,6 @@ export class NetnsSpace {
     if (!this.#sysctls.changed()) return;
     this.actors.tellSaTable({ op: "sysctls", sysctls: this.#sysctls.output() });
     this.links.sysctlsChanged();
-  }
-
-  /** `ip route flush cache`. */
-  routesFlushed(): void {
-    this.actors.tellSaTable({ op: "routes-changed", gone: [ALL_ROUTES] });
   }
 
   /** A letter of one of the namespace's actors. */
@@ -328,7 +323,6 @@ export class NetnsSpace {
     this.#carrier?.close();
     this.links.closeFds();
     for (const { fd } of this.#udp) close(fd);
-    for (const fd of this.#sysctls.fds) close(fd);
     closeNetnsFds(this.#fds);
   }
 }

@@ -8,7 +8,6 @@ import { closeNetnsFds, openNetnsFds } from "./netns_fds.ts";
 import { nameOf } from "./netns_names.ts";
 import { NetnsExits } from "./netns_exits.ts";
 import { NetnsSpace, type SpaceDeps } from "./netns_space.ts";
-import { RouteFlushes } from "./route_flushes.ts";
 import type { Keepers, NetnsKeeper } from "./store/netns_keeper.ts";
 
 type SpacesDeps = Omit<SpaceDeps, "linksOf" | "serve" | "keeper"> & { readonly keepers: Keepers };
@@ -23,7 +22,6 @@ export class NetnsSpaces {
   /** All three kinds: their actors may live. */
   readonly #all = new Map<number, NetnsSpace>();
   readonly #exits: NetnsExits<NetnsSpace>;
-  readonly #flushes: RouteFlushes<NetnsSpace>;
 
   constructor(deps: SpacesDeps) {
     this.#deps = {
@@ -31,7 +29,6 @@ export class NetnsSpaces {
       linksOf: (inode) => this.#all.get(inode)!.links,
       serve: async (netns) => (await this.#serveFd(`net:[${netnsInode(netns)}]`, netns)).links,
     };
-    this.#flushes = new RouteFlushes(deps.log);
     this.#exits = new NetnsExits({
       served: () => this.#served.values(),
       end: (space) => this.end(space),
@@ -45,7 +42,6 @@ export class NetnsSpaces {
 
   /** What is to be looked at about once a second; `now` in seconds. */
   tick(now: number): void {
-    for (const space of this.#flushes.take()) space.routesFlushed();
     for (const space of this.#served.values()) space.tick(now);
   }
 
@@ -108,7 +104,6 @@ export class NetnsSpaces {
       throw error;
     }
     this.#served.set(inode, space);
-    this.#flushes.add(space, fds.netns);
     await space.links.restorer.restoreMoved();
     this.#exits.watch();
     return space;
@@ -129,7 +124,6 @@ export class NetnsSpaces {
   }
 
   async #end(space: NetnsSpace): Promise<void> {
-    this.#flushes.delete(space);
     await space.close();
     this.#all.delete(space.inode);
   }
@@ -153,7 +147,6 @@ export class NetnsSpaces {
   /** For when the workers are gone already. */
   closeFds(): void {
     this.#exits.close();
-    this.#flushes.close();
     for (const space of this.#all.values()) space.closeFds();
     this.#served.clear();
     this.#all.clear();

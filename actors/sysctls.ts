@@ -27,19 +27,18 @@ const FILES = {
 type Name = keyof typeof FILES;
 const NAMES = Object.keys(FILES) as Name[];
 
+/** Opens them in the calling thread's namespace, whose they stay; -1 for those that a kernel has not. */
+export function openSysctls(): number[] {
+  return NAMES.map((name) => openProcFile(`/proc/sys/net/${FILES[name][0]}`));
+}
+
 export class Sysctls {
   readonly #fds: ReadonlyMap<Name, number>;
   #last = "";
 
-  /** Opens them in the calling thread's namespace, whose they stay. */
-  constructor() {
-    const opened = NAMES.map((name) => [name, openProcFile(`/proc/sys/net/${FILES[name][0]}`)] as const);
-    this.#fds = new Map(opened.filter(([, fd]) => fd >= 0));
-  }
-
-  /** Descriptors, for whoever closes them. */
-  get fds(): readonly number[] {
-    return [...this.#fds.values()];
+  /** `fds` are of openSysctls(). */
+  constructor(fds: readonly number[]) {
+    this.#fds = new Map(NAMES.map((name, i) => [name, fds[i]!] as const).filter(([, fd]) => fd >= 0));
   }
 
   /** Whether one of them is another than at the last call. */

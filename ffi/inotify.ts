@@ -11,51 +11,35 @@ const EVENT_BYTES = 16;
 const EVENT_LEN = 12;
 const READ_BYTES = 16_384;
 
-export interface Written {
-  /** As watch() returned it. */
-  readonly watch: number;
-  /** The file's name in its folder. */
-  readonly name: string;
+/**
+ * A descriptor that is readable when something was written to a file of `folder`, as the calling thread's namespaces
+ * have it. Throws SyscallError: EMFILE when the user has no instance left (fs.inotify.max_user_instances).
+ */
+export function openInotify(folder: string): number {
+  const action = `Watch ${folder}`;
+  const fd = check(libc.inotify_init1(IN_NONBLOCK | IN_CLOEXEC), action, "inotify_init1");
+  try {
+    check(libc.inotify_add_watch(fd, cString(folder), IN_MODIFY), action, "inotify_add_watch");
+    return fd;
+  } catch (error) {
+    close(fd);
+    throw error;
+  }
 }
 
-export class Inotify {
-  readonly #fd: number;
-
-  /** Throws SyscallError: EMFILE when the user has no instance left. */
-  constructor() {
-    this.#fd = check(libc.inotify_init1(IN_NONBLOCK | IN_CLOEXEC), "Watch files", "inotify_init1");
-  }
-
-  /** Watches a folder's files, as the calling thread's namespaces have them, for writes. Throws SyscallError. */
-  watch(folder: string): number {
-    const action = `Watch ${folder}`;
-    return check(libc.inotify_add_watch(this.#fd, cString(folder), IN_MODIFY), action, "inotify_add_watch");
-  }
-
-  /** Nothing is told of a folder that is gone already. */
-  unwatch(watch: number): void {
-    libc.inotify_rm_watch(this.#fd, watch);
-  }
-
-  /** What was written since the last call; the same twice is told twice. */
-  read(): Written[] {
-    const written: Written[] = [];
-    const bytes = new Uint8Array(READ_BYTES);
-    const view = new DataView(bytes.buffer);
-    for (;;) {
-      const n = libc.readBuffer(this.#fd, bytes, BigInt(READ_BYTES));
-      if (n < 0 && errno() !== EAGAIN) check(n, "Read what was written", "read");
-      if (n <= 0) return written;
-      for (let at = 0; at + EVENT_BYTES <= n;) {
-        const end = at + EVENT_BYTES + view.getUint32(at + EVENT_LEN, true);
-        const name = fromCString(bytes.subarray(at + EVENT_BYTES, end));
-        written.push({ watch: view.getInt32(at, true), name });
-        at = end;
-      }
+/** Names of the files that were written to since the last call. Throws SyscallError. */
+export function readInotify(fd: number): Set<string> {
+  const written = new Set<string>();
+  const bytes = new Uint8Array(READ_BYTES);
+  const view = new DataView(bytes.buffer);
+  for (;;) {
+    const n = libc.readBuffer(fd, bytes, BigInt(READ_BYTES));
+    if (n < 0 && errno() !== EAGAIN) check(n, "Read what was written", "read");
+    if (n <= 0) return written;
+    for (let at = 0; at + EVENT_BYTES <= n;) {
+      const end = at + EVENT_BYTES + view.getUint32(at + EVENT_LEN, true);
+      written.add(fromCString(bytes.subarray(at + EVENT_BYTES, end)));
+      at = end;
     }
-  }
-
-  close(): void {
-    close(this.#fd);
   }
 }

@@ -1,22 +1,21 @@
 import assert from "node:assert/strict";
-import { Inotify } from "./inotify.ts";
+import { SyscallError } from "./errno.ts";
+import { openInotify, readInotify } from "./inotify.ts";
+import { close } from "./io.ts";
 
-Deno.test("Inotify tells what is written to the files of a folder, until it is no longer watched", async () => {
+Deno.test("readInotify() tells what was written to the files of a folder", async () => {
   const folder = await Deno.makeTempDir();
-  const inotify = new Inotify();
+  await Deno.writeTextFile(`${folder}/a`, "");
+  const fd = openInotify(folder);
   try {
-    await Deno.writeTextFile(`${folder}/a`, "");
-    const watch = inotify.watch(folder);
-    assert.deepEqual(inotify.read(), []);
+    assert.deepEqual(readInotify(fd), new Set());
     await Deno.writeTextFile(`${folder}/a`, "x", { append: true });
     await Deno.writeTextFile(`${folder}/a longer name`, "x");
-    assert.deepEqual(inotify.read(), [{ watch, name: "a" }, { watch, name: "a longer name" }]);
-    inotify.unwatch(watch);
-    inotify.read();
-    await Deno.writeTextFile(`${folder}/a`, "y");
-    assert.deepEqual(inotify.read(), []);
+    assert.deepEqual(readInotify(fd), new Set(["a", "a longer name"]));
+    assert.deepEqual(readInotify(fd), new Set());
   } finally {
-    inotify.close();
+    close(fd);
     await Deno.remove(folder, { recursive: true });
   }
+  assert.throws(() => openInotify(folder), SyscallError);
 });
