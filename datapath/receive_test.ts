@@ -362,15 +362,30 @@ Deno.test("receive() wants encapsulated packets by an SA for such, bare ones by 
   assert.deepEqual(fate(gateway(draft), new Sender(encap).send()), mismatch);
 });
 
-Deno.test("receive() takes only tunnel mode, decided after the limits and before the ICV", () => {
-  for (const mode of [XfrmModeNumber.transport, XfrmModeNumber.beet]) {
-    const t = gateway({ mode });
-    const packet = new Sender().send();
-    packet[30] ^= 1;
-    assert.deepEqual(fate(t, packet), ["InStateModeError", { XfrmInStateModeError: 1 }]);
-    assert.ok(t.f64[CELL_USE_TIME] > 0);
-    assert.deepEqual([t.f64[CELL_PACKETS], t.f64[CELL_FAILED]], [0, 0]);
-  }
+Deno.test("receive() takes no transport mode, decided after the limits and before the ICV", () => {
+  const t = gateway({ mode: XfrmModeNumber.transport });
+  const packet = new Sender().send();
+  packet[30] ^= 1;
+  assert.deepEqual(fate(t, packet), ["InStateModeError", { XfrmInStateModeError: 1 }]);
+  assert.ok(t.f64[CELL_USE_TIME] > 0);
+  assert.deepEqual([t.f64[CELL_PACKETS], t.f64[CELL_FAILED]], [0, 0]);
+});
+
+Deno.test("receive() takes BEET mode: a header of the selector's addresses, and a policy that wants BEET", () => {
+  const sel = {
+    ...anySelector(AF_INET),
+    saddr: [ip("10.9.0.1"), 0, 0, 0],
+    daddr: [ip("10.9.0.2"), 0, 0, 0],
+  } as const;
+  const t = gateway({ mode: XfrmModeNumber.beet, sel });
+  const packet = sealed(text(ipv4Packet(68), 1, 2, 2, 1));
+  assert.deepEqual(fate(t, packet), ["InTmplMismatch", { XfrmInTmplMismatch: 1 }]);
+  assert.equal(t.f64[CELL_BYTES], 68);
+  t.table.addPolicy(
+    inPolicyRecord({ templates: [templateRecord({ saddr: [R | 0, 0, 0, 0], mode: XfrmModeNumber.beet })] }),
+  );
+  const batch = receive(t, sealed(text(ipv4Packet(68), 1, 2, 2, 1), 2));
+  assert.deepEqual([reasonOf(batch), batch.i32[LENGTH], batch.i32[INNER_LENGTH]], ["None", 88, 88]);
 });
 
 Deno.test("receive() refuses what the SA does not carry, when it has been counted", () => {

@@ -3,7 +3,7 @@
  *
  * One SA a packet, and no loop: a vti takes only tunnel mode, and tunnel mode ends the kernel's loop. A packet that was
  * nested comes out of the device as an IPsec packet for this host and goes in again as one of its own, as in the
- * kernel. BEET, which the kernel would take as well, is not handled and counts as a wrong mode.
+ * kernel.
  */
 import {
   type Batch,
@@ -28,6 +28,7 @@ import * as esp from "../wire/esp.ts";
 import * as ipcomp from "../wire/ipcomp.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as ipv6 from "../wire/ipv6.ts";
+import { extractHeader, removeBeetEncap } from "./xfrm4_beet.ts";
 import { CELL_FAILED } from "./xfrm_cells.ts";
 import {
   AF_INET,
@@ -38,6 +39,7 @@ import {
   IPPROTO_ESP,
   IPPROTO_IPIP,
   IPPROTO_IPV6,
+  XfrmModeNumber,
 } from "./xfrm_record.ts";
 import { xfrmReplayAdvance, xfrmReplayCheck, xfrmReplaySeqHi } from "./xfrm_replay.ts";
 import { ALIVE, EXPIRY_ACQUIRING, EXPIRY_EXPIRED, HARD_EXPIRED, type XfrmState } from "./xfrm_state.ts";
@@ -87,7 +89,7 @@ function refuse(table: XfrmTable, reason: number): null {
 
 /**
  * 1. The SA is valid. 2. It is for packets encapsulated as this one is. 3. Replay check.
- * 4. Limits. 5. Tunnel mode. Returns a DropReason.
+ * 4. Limits. 5. Tunnel mode, or BEET. Returns a DropReason.
  */
 export function checkState(table: XfrmTable, batch: Batch, i: number, state: XfrmState): number {
   const { i32 } = batch;
@@ -101,7 +103,10 @@ export function checkState(table: XfrmTable, batch: Batch, i: number, state: Xfr
     table.expired(state, expiry);
     if (expiry === HARD_EXPIRED) return DropReason.InStateExpired;
   }
-  return state.isTunnel ? 0 : DropReason.InStateModeError;
+  if (state.isTunnel) return 0;
+  if (state.mode !== XfrmModeNumber.beet) return DropReason.InStateModeError;
+  extractHeader(batch, i);
+  return 0;
 }
 
 /**
@@ -156,6 +161,7 @@ function otherInput(table: XfrmTable, batch: Batch, i: number, state: XfrmState,
  * Nothing else is checked: a damaged inner header is the stack's to refuse. Returns the inner family, 0 when refused.
  */
 export function removeTunnelEncap(batch: Batch, i: number, state: XfrmState, nextHeader: number): number {
+  if (!state.isTunnel) return removeBeetEncap(batch, i, state, nextHeader);
   const { i32, view } = batch;
   const at = i32[OFFSET + i];
   const length = i32[LENGTH + i];

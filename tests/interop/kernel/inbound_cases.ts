@@ -182,6 +182,30 @@ const ESP_CASES: readonly FailureCase[] = [
   inbound("keepalive", { both: ESPINUDP }, outer(udp(4500, 4500, bytes(1, 0xff)), { proto: PROTO.udp })),
 ];
 
+/** What BEET mode carries: a payload without its header. */
+const BEETPH = 94;
+const beet = (payload: Uint8Array, nextHeader: number) =>
+  outer(sealed(payload, { nextHeader }), { tos: 0x2b, id: 77 });
+const BEET_SELECTOR = `sel src ${INNER_REMOTE} dst ${INNER_LOCAL}`;
+const beetSetup = (more = BEET_SELECTOR, mode = "beet"): Setup => ({
+  stateIn:
+    `xfrm state add src ${REMOTE} dst ${LOCAL} proto esp spi ${SPI_IN} mode beet mark 7 ${more} ${KEY_WORDS}`,
+  policyIn: `xfrm policy add dir in mark 7 tmpl src ${REMOTE} dst ${LOCAL} proto esp mode ${mode}`,
+});
+
+const BEET_CASES: readonly FailureCase[] = [
+  inbound("BEET state", beetSetup(), beet(echo(1, 3), PROTO.icmp)),
+  inbound("BEET state, tunnel template", beetSetup(BEET_SELECTOR, "tunnel"), beet(echo(1, 3), PROTO.icmp)),
+  inbound(
+    "BEET state, options",
+    beetSetup(),
+    beet(join(Uint8Array.of(1, 0, 0, 0), bytes(4, 1), echo(1, 3)), BEETPH),
+  ),
+  inbound("BEET state, half a pseudo header", beetSetup(), beet(Uint8Array.of(1, 0), BEETPH)),
+  inbound("BEET state, IP inside", beetSetup(), good()),
+  inbound("BEET state for both families", beetSetup("flag af-unspec"), beet(echo(1, 3), PROTO.icmp)),
+];
+
 const goodAh = (seq = 1) => ah(SPI_IN, seq, { src: REMOTE, dst: LOCAL }, inner(seq));
 
 const OTHER_CASES: readonly FailureCase[] = [
@@ -212,4 +236,4 @@ const OTHER_CASES: readonly FailureCase[] = [
   inbound("bare IPIP", {}, outer(inner(), { proto: PROTO.ipip })),
 ];
 
-export const INBOUND_CASES: readonly FailureCase[] = [...ESP_CASES, ...OTHER_CASES];
+export const INBOUND_CASES: readonly FailureCase[] = [...ESP_CASES, ...BEET_CASES, ...OTHER_CASES];
