@@ -2,7 +2,6 @@
 import { startGateway, type UserSpaceGateway } from "../actors/start_gateway.ts";
 import { hideKeys } from "../api/hide_keys.ts";
 import type { ApiServer } from "../api/serve.ts";
-import { renewCertificates, serveApi } from "./api_servers.ts";
 import type { ConfigKeeper } from "./apply_config.ts";
 import { auditedForFile } from "./audit.ts";
 import type { DaemonOptions } from "./options.ts";
@@ -27,11 +26,12 @@ export async function run(options: DaemonOptions, workerModule?: URL): Promise<n
   using manager = new ServiceManager();
   const stop = Promise.withResolvers<number>();
   const servers: ApiServer[] = [];
+  let api: typeof import("./api_servers.ts") | null = null;
   let gateway: UserSpaceGateway | null = null;
   let config: ConfigKeeper | null = null;
   const signals = new EndSignals(stop.resolve, log);
   const onHangup = () => {
-    renewCertificates(servers, log);
+    api?.renewCertificates(servers, log);
     if (config !== null) reloadConfig(config, options.config!, log);
   };
   Deno.addSignalListener("SIGHUP", onHangup);
@@ -55,7 +55,9 @@ export async function run(options: DaemonOptions, workerModule?: URL): Promise<n
       config = await startConfig(gateway, options.config, { crypto: options.crypto, ownedFile, log });
     }
     await using _pid = await PidFile.write(options.runDir);
-    servers.push(...await serveApi(gateway, options, log));
+    // Loaded when packets flow already: it takes longer than all the rest.
+    api = await import("./api_servers.ts");
+    servers.push(...await api.serveApi(gateway, options, log));
     const { placement, crypto } = gateway.health();
     log(`vti-gateway: ${placement}, ${crypto}; API on ${servers.map((s) => s.address).join(" and ")}`);
     manager.ready(`${placement}, ${crypto}`);
