@@ -15,9 +15,9 @@ import { type Failure, failureOf, type Letter } from "./protocol.ts";
 /** Time between two looks at the heartbeats while a worker is awake, milliseconds. */
 const CHECK_MS = 100;
 /** The same while all sleep: a worker that hangs as soon as it wakes is still replaced within a second. */
-const IDLE_CHECK_MS = 250;
+const IDLE_CHECK_MS = 200;
 /** Silence after which a running worker hangs. With the replacement it must stay below 1 s in all. */
-const HUNG_MS = 500;
+const HUNG_MS = 450;
 /** Time to load the module and make the actors again. */
 const START_MS = 5000;
 /** Time to leave in order. */
