@@ -163,6 +163,19 @@ Deno.test("transmit() copies DF, and numbers packets that may be fragmented", ()
   assert.equal(send(six, ipv6Packet(84)).view.getUint16(6), 0x4000);
 });
 
+Deno.test("transmit() gives the outer packet the TTL of its route, else the default", () => {
+  const t = tableWith();
+  const ttl = () => {
+    t.table.routesChanged();
+    return send(t, ipv4Packet(84)).view.getUint8(8);
+  };
+  assert.equal(ttl(), 64);
+  t.table.defaultTtl = 77;
+  assert.equal(ttl(), 77);
+  t.routes.result.hopLimit = 99;
+  assert.equal(ttl(), 99);
+});
+
 Deno.test("transmit() wraps into UDP, checksum 0, and into the non-IKE draft's eight zeros", () => {
   const ports = { encapSport: 4500, encapDport: 4501 };
   const { bytes, view, batch } = send(tableWith({ encapType: 2, ...ports }), ipv4Packet(84));

@@ -98,6 +98,7 @@ const NO_ROUTE: Route = {
   mtuLocked: false,
   learned: false,
   prefsrc: 0,
+  hopLimit: 0,
   gateway: 0,
   type: "unreachable",
 };
@@ -255,7 +256,7 @@ export class Rtnetlink {
 /** The SA table's way to ask for routes: one record, filled anew by each lookup. */
 export class RtnetlinkRoutes implements RouteLookup {
   readonly #rtnl: Rtnetlink;
-  readonly #result: RouteResult = { errno: 0, oif: 0, mtu: 0, src: 0, gateway: 0 };
+  readonly #result: RouteResult = { errno: 0, oif: 0, mtu: 0, src: 0, gateway: 0, hopLimit: 0 };
 
   /** `fd` is of openRtnetlink(). */
   constructor(fd: number) {
@@ -265,9 +266,9 @@ export class RtnetlinkRoutes implements RouteLookup {
   lookup(dst: number, src: number, tos: number, mark: number): RouteResult {
     const question = { dst, src, tos, mark };
     const route = this.#rtnl.routeGet(question);
-    const { errno, oif, mtuLocked, prefsrc, gateway } = route;
+    const { errno, oif, mtuLocked, prefsrc, gateway, hopLimit } = route;
     const mtu = route.learned ? this.#ownMtu(question, oif) : route.mtu;
-    return Object.assign(this.#result, { errno, oif, mtu, mtuLocked, src: prefsrc, gateway });
+    return Object.assign(this.#result, { errno, oif, mtu, mtuLocked, src: prefsrc, gateway, hopLimit });
   }
 
   /**

@@ -34,6 +34,7 @@ const RTA_MULTIPATH = 9;
 const RTA_METRICS = 8;
 const RTAX_LOCK = 1;
 const RTAX_MTU = 2;
+const RTAX_HOPLIMIT = 10;
 const RTA_CACHEINFO = 12;
 /** struct rta_cacheinfo: clntref (4), lastuse (4), expires (4) … */
 const CACHEINFO_EXPIRES = 8;
@@ -70,6 +71,8 @@ export interface Route {
   readonly mtu: number;
   /** The route's own MTU is fixed ("mtu lock"). */
   readonly mtuLocked: boolean;
+  /** 0: the route has none of its own. */
+  readonly hopLimit: number;
   /** The MTU was learned from an ICMP error and expires. */
   readonly learned: boolean;
   /** Source address for packets of this host, and next hop; 0 none. */
@@ -137,6 +140,7 @@ export function parseRoute({ type, view, start, end }: NetlinkMessage): Route | 
     oif: attributes.u32(RTA_OIF) ?? 0,
     mtu: metrics?.u32(RTAX_MTU) ?? 0,
     mtuLocked: ((metrics?.u32(RTAX_LOCK) ?? 0) & (1 << RTAX_MTU)) !== 0,
+    hopLimit: metrics?.u32(RTAX_HOPLIMIT) ?? 0,
     learned: expires !== 0,
     prefsrc: ipv4(attributes.bytes(RTA_PREFSRC)),
     gateway: ipv4(attributes.bytes(RTA_GATEWAY)),

@@ -172,6 +172,7 @@ Deno.test("RtnetlinkRoutes.lookup() reuses one record", async () => {
         mtuLocked: false,
         src: a.u32,
         gateway: 0,
+        hopLimit: 0,
       });
       const second = routes.lookup(0x08080808, 0, 0, 0);
       assert.equal(second, first);

@@ -18,6 +18,8 @@ export interface BundleStep {
   readonly childMtu: number;
   /** Bytes that it and all further ones add behind the packet at the most. */
   readonly tailBytes: number;
+  /** TTL that its outer route has, 0 none. */
+  readonly hopLimit: number;
 }
 
 /** Outgoing: the bundle. Incoming: the verdict of the policy check for the packet's SA. */
@@ -42,6 +44,8 @@ export class FlowEntry {
   pathMtu = 0;
   mtu = 0;
   childMtu = 0;
+  /** Outgoing: TTL that the first SA's outer route has, 0 none. */
+  hopLimit = 0;
   /** Outgoing: bytes that all SAs add before the packet, and behind it at the most. */
   headBytes = 0;
   tailBytes = 0;

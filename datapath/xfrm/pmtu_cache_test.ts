@@ -6,7 +6,7 @@ const R = 0xc0000201, OTHER = 0xc0000209;
 const EXPIRES = 600;
 
 class Routes implements RouteLookup {
-  route: RouteResult = { errno: 0, oif: 2, mtu: 1500, src: 0, gateway: 0 };
+  route: RouteResult = { errno: 0, oif: 2, mtu: 1500, src: 0, gateway: 0, hopLimit: 0 };
   lookup(): RouteResult {
     return { ...this.route };
   }

@@ -11,6 +11,8 @@ export interface RouteResult {
   mtu: number;
   /** Next hop, 0 for none, 32-bit integer in host order. */
   gateway: number;
+  /** TTL of packets that take the route ("hoplimit"), 0 where it says none. */
+  hopLimit: number;
   /** Source address the route prefers, 32-bit integer in host order; 0 when not known. */
   src: number;
   /** The MTU is fixed ("mtu lock"): nothing learned from the path changes it. */
@@ -50,6 +52,7 @@ class KeptRoute implements RouteResult {
     readonly mtu: number,
     readonly src: number,
     readonly gateway: number,
+    readonly hopLimit: number,
   ) {}
 }
 
@@ -68,7 +71,7 @@ export class RouteCache {
     const kept = this.#kept.get(key);
     if (kept !== undefined && kept.forSrc === src && kept.forMark === mark) return kept;
     const r = this.#routes.lookup(dst, src, tos, mark);
-    const route = new KeptRoute(src, mark, r.errno, r.oif, r.mtu, r.src | 0, r.gateway);
+    const route = new KeptRoute(src, mark, r.errno, r.oif, r.mtu, r.src | 0, r.gateway, r.hopLimit);
     if (this.#kept.size >= KEPT_ROUTES) this.#kept.clear();
     this.#kept.set(key, route);
     return route;

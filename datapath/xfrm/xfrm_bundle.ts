@@ -13,8 +13,9 @@ import { AF_INET, type MarkRecord, XfrmModeNumber } from "./xfrm_record.ts";
 import type { XfrmState } from "./xfrm_state.ts";
 import type { XfrmTable } from "./xfrm_table.ts";
 
-/** MTU of the route that the result of each SA takes. */
+/** MTU and TTL of the route that the result of each SA takes. */
 const routeMtus = new Int32Array(MAX_DEPTH);
+const hopLimits = new Int32Array(MAX_DEPTH);
 
 /** Fills the entry for the flow in hand from the first `n` of `states`, the innermost first. Returns a DropReason. */
 export function createBundle(
@@ -27,6 +28,7 @@ export function createBundle(
     const reason = findRoute(table, entry, states[k]!, k);
     if (reason !== 0) return reason;
     routeMtus[k] = entry.pathMtu;
+    hopLimits[k] = entry.hopLimit;
   }
 
   const first = states[0]!;
@@ -37,10 +39,11 @@ export function createBundle(
   for (let k = n - 1; k > 0; k--) {
     const state = states[k]!;
     addBytes(entry, state);
-    more!.unshift({ state, childMtu: mtu, tailBytes: entry.tailBytes });
+    more!.unshift({ state, childMtu: mtu, tailBytes: entry.tailBytes, hopLimit: hopLimits[k] });
     mtu = Math.min(xfrmStateMtu(state, mtu), routeMtus[k - 1]);
   }
   addBytes(entry, first);
+  entry.hopLimit = hopLimits[0];
   entry.more = more;
   entry.childMtu = mtu;
   // The device's own MTU, which the packet comes by, is vti_xmit's to look at.
@@ -61,6 +64,7 @@ function findRoute(table: XfrmTable, entry: FlowEntry, state: XfrmState, k: numb
   if (route.errno !== 0) return DropReason.OutBundleGenError;
   entry.oif = route.oif;
   entry.pathMtu = route.mtu;
+  entry.hopLimit = route.hopLimit;
   return 0;
 }
 

@@ -183,7 +183,7 @@ export class FakeCompressor implements Compressor {
 
 /** A route that is the same for everybody; counts how often it was asked. */
 export class FakeRoutes implements RouteLookup {
-  readonly result: RouteResult = { errno: 0, oif: 2, mtu: 1500, src: L | 0, gateway: 0 };
+  readonly result: RouteResult = { errno: 0, oif: 2, mtu: 1500, src: L | 0, gateway: 0, hopLimit: 0 };
   asked: number[][] = [];
   lookup(dst: number, src: number, tos: number, mark: number): RouteResult {
     this.asked.push([dst >>> 0, src >>> 0, tos, mark >>> 0]);

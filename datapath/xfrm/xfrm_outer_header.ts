@@ -15,8 +15,8 @@ export const MAX_IPV4 = 65535;
 
 /** What an outer header needs besides the SA. */
 export interface OuterSource {
-  /** TTL of outer headers. */
-  readonly defaultTtl: number;
+  /** TTL of the outer header of the packet in hand. */
+  readonly ttl: number;
   /** Identification of the outer header of the packet in hand. */
   id: number;
   /** Identification of the next outer packet that may be fragmented. */
@@ -64,7 +64,7 @@ export function emitOuterHeader(batch: Batch, i: number, protocol: number, outer
     total,
     id,
     df,
-    outer.defaultTtl,
+    outer.ttl,
     protocol,
     src,
     i32[OUTER_DST + i],

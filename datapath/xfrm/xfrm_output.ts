@@ -27,6 +27,7 @@ export function xfrmOutput(table: XfrmTable, batch: Batch, i: number, bundle: Fl
   const more = bundle.more;
   const bytes = batch.i32[LENGTH + i];
   if (more !== null && !makeRoom(batch, i, bundle)) return DropReason.OutError;
+  table.ttl = bundle.hopLimit === 0 ? table.defaultTtl : bundle.hopLimit;
   if (state.tfcpad !== 0) padTfc(batch, i, state, bundle.childMtu, bundle.tailBytes);
   let protocol = xfrmOutputOne(table, batch, i, state, 0, bytes);
   if (more !== null && protocol > 0) protocol = outputMore(table, batch, i, more, protocol);
@@ -46,11 +47,14 @@ function outputMore(
   protocol: number,
 ): number {
   for (let k = 0; k < more.length && protocol > 0; k++) {
-    const { state, childMtu, tailBytes } = more[k];
+    const { state, childMtu, tailBytes, hopLimit } = more[k];
     // It works on what the SA before it has made.
     table.seals?.flush();
     // What a tunnel wraps is a whole packet; transport mode goes between its header and the rest.
-    if (state.isTunnel && !emitOuterHeader(batch, i, protocol, table)) return -DropReason.OutStateProtoError;
+    if (state.isTunnel) {
+      if (!emitOuterHeader(batch, i, protocol, table)) return -DropReason.OutStateProtoError;
+      table.ttl = hopLimit === 0 ? table.defaultTtl : hopLimit;
+    }
     batch.i32[UDP_PORTS + i] = 0;
     const bytes = batch.i32[LENGTH + i];
     if (state.tfcpad !== 0) padTfc(batch, i, state, childMtu, tailBytes);

@@ -40,6 +40,7 @@ export class XfrmTable implements OuterSource {
   readonly policies: PolicyTable = new PolicyTable();
   readonly routeCache: RouteCache;
   readonly compressor: Compressor;
+  /** TTL of outer headers whose route has none. */
   defaultTtl: number;
   /** SAs that outgoing flows miss. */
   readonly acquires: Acquires = new Acquires();
@@ -55,11 +56,12 @@ export class XfrmTable implements OuterSource {
   /** Grows with every change that a cached bundle or verdict depends on. */
   generation = 1;
 
-  /** The packet in hand: its flow, why a step refused it, its sequence number, its outer identification. */
+  /** The packet in hand: its flow, why a step refused it, its sequence number, its outer identification and TTL. */
   readonly flow: Flow = new Flow();
   reason = 0;
   seq = 0;
   id = 0;
+  ttl = 0;
   /** Whole seconds of a clock that nobody sets; its owner moves it on. */
   now = 0;
 

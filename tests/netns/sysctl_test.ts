@@ -22,7 +22,7 @@ async function tunnelPair(topology: Topology): Promise<Pair> {
   return pair;
 }
 
-Deno.test("outer packets have the TTL of the sysctl", async () => {
+Deno.test("outer packets have the TTL of the sysctl, or of their route", async () => {
   await using topology = new Topology();
   const { a, b } = await tunnelPair(topology);
   const capture = await Capture.start(topology, b.netns, "wire", `esp and src ${a.outer}`);
@@ -35,6 +35,8 @@ Deno.test("outer packets have the TTL of the sysctl", async () => {
   assert.equal(await ttl(), 64);
   await topology.sysctl(a.netns, { "net/ipv4/ip_default_ttl": 77 });
   await eventually(async () => assert.equal(await ttl(), 77));
+  await topology.must(a.netns, ["ip", "route", "add", b.outer, "dev", "wire", "hoplimit", "99"]);
+  await eventually(async () => assert.equal(await ttl(), 99));
 });
 
 Deno.test("ICMP limits follow their sysctls", async () => {
