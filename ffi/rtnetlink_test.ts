@@ -133,6 +133,7 @@ Deno.test("Rtnetlink.routeGet() answers routes and refusals", async () => {
       oif: ifindex,
       mtu: 1500,
       mtuLocked: false,
+      hopLimit: 0,
       learned: false,
       prefsrc: a.u32,
       gateway: 0,
