@@ -50,7 +50,7 @@ export interface Status {
   /** Parcels whose payload was not what the sender had written. */
   readonly spoilt: number;
   readonly sent: number;
-  /** Sent buffers that were not detached here although the receiver is elsewhere, or were although it is here. */
+  /** Bytes that are left here of the buffers that were sent. */
   readonly byteLengths: readonly number[];
   readonly letters: readonly unknown[];
   readonly outstanding: number;
@@ -75,12 +75,12 @@ class TestActor implements Behaviour<TestParcel> {
   #mode: Mode = "give";
   #burst = { to: 0, left: 0, next: 0 };
   #starving = false;
+  readonly #sent: ArrayBuffer[] = [];
   #status = {
     received: [] as number[],
     moved: 0,
     spoilt: 0,
     sent: 0,
-    byteLengths: [] as number[],
     letters: [] as unknown[],
     undelivered: 0,
     starvations: 0,
@@ -134,7 +134,8 @@ class TestActor implements Behaviour<TestParcel> {
 
   #report(): Status {
     const { outstanding, free, lost } = this.#pool;
-    return { self: this.#context.self, ...this.#status, outstanding, free, lost };
+    const byteLengths = this.#sent.map((buffer) => buffer.byteLength);
+    return { self: this.#context.self, ...this.#status, byteLengths, outstanding, free, lost };
   }
 
   #send(): void {
@@ -156,7 +157,7 @@ class TestActor implements Behaviour<TestParcel> {
       this.#burst.left--;
       this.#status.sent++;
       this.#context.sendParcel(parcel);
-      this.#status.byteLengths.push(buffer.byteLength);
+      this.#sent.push(buffer);
     }
   }
 
