@@ -4,12 +4,13 @@ import type { Command } from "./main.ts";
 import { printLinkEvent } from "./print_linkinfo.ts";
 import { EXIT_USAGE, Quit } from "./quit.ts";
 import type { LinkInfo } from "../api/schemas.ts";
+import { printTimestamp } from "./timestamp.ts";
 import { matches } from "./words.ts";
 
 const MONITOR_USAGE = "Usage: ip monitor [ all | link ]";
 
 export async function doIpmonitor(command: Command): Promise<number> {
-  const { words, print } = command;
+  const { words, options, print } = command;
   while (!words.done) {
     const word = words.take();
     if (matches(word, "help")) throw new Quit(EXIT_USAGE, MONITOR_USAGE);
@@ -17,9 +18,9 @@ export async function doIpmonitor(command: Command): Promise<number> {
       throw new Quit(EXIT_USAGE, `Argument "${word}" is unknown, try "ip monitor help".`);
     }
   }
-  for await (const { kind, body } of eventsOf(command)) {
+  for await (const { time, kind, body } of eventsOf(command)) {
     if ((kind !== "newlink" && kind !== "dellink") || !isLink(body)) continue;
-    print(`${kind === "dellink" ? "Deleted " : ""}${printLinkEvent(body)}`);
+    print(`${printTimestamp(time, options)}${kind === "dellink" ? "Deleted " : ""}${printLinkEvent(body)}`);
   }
   return 0;
 }

@@ -1,8 +1,8 @@
 /** `ip xfrm monitor` (iproute2 ip/xfrm_monitor.c). Keys are never in events. */
-import { eventsOf } from "../events.ts";
+import { allEvents, eventsOf, netnsName } from "../events.ts";
 import type { Command } from "../main.ts";
 import type { Options } from "../options.ts";
-import { EXIT_USAGE, Quit } from "../quit.ts";
+import { EXIT_USAGE, notSupported, Quit } from "../quit.ts";
 import type {
   GatewayEvent,
   XfrmAcquireInfo,
@@ -11,16 +11,19 @@ import type {
   XfrmSpdInfo,
   XfrmStateInfo,
 } from "../../api/schemas.ts";
+import { printTimestamp } from "../timestamp.ts";
 import { matches } from "../words.ts";
 import { policyLines, printExpiredPolicy, printPolicy } from "./xfrm_policy_print.ts";
 import { hex8, joinLines, printSelector } from "./xfrm_print.ts";
 import { printDefaults } from "./xfrm_spd.ts";
 import { printExpiredState, printState } from "./xfrm_state_print.ts";
 
-const MONITOR_USAGE = `Usage: ip xfrm monitor [ nokeys ] [ all | OBJECTS | help ]
-OBJECTS := { acquire | expire | SA | policy }`;
+const MONITOR_USAGE = `Usage: ip xfrm monitor [ nokeys ] [ all-nsid ] [ all | OBJECTS | help ]
+OBJECTS := { acquire | expire | SA | aevent | policy | report }
 
-/** What may be asked for; asynchronous events and reports never come from a gateway. */
+Keys are never shown. Neither aevents nor reports come from a gateway; all-nsid is every namespace that it serves.`;
+
+/** In iproute2's order, which decides what an abbreviation means. */
 const GROUPS = ["acquire", "expire", "SA", "aevent", "policy", "report"] as const;
 /** Mapping changes have a group without a word: they come with all of them. */
 type Group = (typeof GROUPS)[number] | "mapping";
@@ -43,23 +46,37 @@ interface Expiry {
 }
 
 export async function doXfrmMonitor(command: Command): Promise<number> {
-  const wanted = parseGroups(command);
-  for await (const event of eventsOf(command)) {
+  const { wanted, allNsid } = parseWords(command);
+  const { options, print } = command;
+  const own = await netnsName(command);
+  for await (const event of allNsid ? allEvents(command) : eventsOf(command)) {
     const group = groupOf(event.kind);
-    if (group !== null && wanted.has(group)) command.print(printEvent(event, command.options));
+    if (group === null || !wanted.has(group)) continue;
+    const nsid = event.netns === own ? "current" : event.netns;
+    print(
+      printTimestamp(event.time, options) + (allNsid ? `[nsid ${nsid}]` : "") + printEvent(event, options),
+    );
   }
   return 0;
 }
 
+interface Wanted {
+  readonly wanted: ReadonlySet<Group>;
+  readonly allNsid: boolean;
+}
+
 /** No group at all means all of them. */
-function parseGroups({ words }: Command): ReadonlySet<Group> {
+function parseWords({ words }: Command): Wanted {
   const wanted = new Set<Group>();
+  let allNsid = false;
   while (!words.done) {
     const word = words.take();
-    if (word === "all") ALL.forEach((group) => wanted.add(group));
-    else if (!matches(word, "nokeys")) wanted.add(parseGroup(word));
+    if (matches(word, "file")) throw notSupported("file");
+    if (word === "nokeys" || word === "all") continue;
+    if (matches(word, "all-nsid")) allNsid = true;
+    else wanted.add(parseGroup(word));
   }
-  return wanted.size === 0 ? new Set(ALL) : wanted;
+  return { wanted: wanted.size === 0 ? new Set(ALL) : wanted, allNsid };
 }
 
 function parseGroup(word: string): Group {

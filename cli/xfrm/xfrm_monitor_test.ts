@@ -28,9 +28,9 @@ const larval = {
   },
 };
 
-function stream(events: readonly { kind: string; body: unknown; netns?: string }[]) {
-  const text = events.map(({ kind, body, netns = "blue" }, i) => {
-    const event = { id: i + 1, time: 1, netns, kind, body };
+function stream(events: readonly { kind: string; body: unknown; netns?: string; time?: number }[]) {
+  const text = events.map(({ kind, body, netns = "blue", time = 1 }, i) => {
+    const event = { id: i + 1, time, netns, kind, body };
     return `id: ${i + 1}\nevent: ${kind}\ndata: ${JSON.stringify(event)}\n\n`;
   });
   const info = { name: "blue", inode: 1, links: 0, states: 0, policies: 0 };
@@ -105,7 +105,28 @@ Deno.test("doXfrmMonitor() keeps to its namespace and to the groups that are ask
   assert.equal(await ask("SA"), STATE);
   assert.equal(await ask("nokeys", "policy"), POLICY_IN);
   assert.equal(await ask("acquire"), "");
-  assert.equal(await ask("acquire", "all"), STATE + POLICY_IN);
+  // As in iproute2 "all" adds nothing to a group that is named.
+  assert.equal(await ask("acquire", "all"), "");
+  assert.equal(await ask("all"), STATE + POLICY_IN);
+});
+
+Deno.test("doXfrmMonitor() tells of every namespace, by name, and of times", async () => {
+  const events = [{ kind: "flushpolicy", body: { ptype: "main" }, netns: "red", time: 1.5 }, {
+    kind: "setdefault",
+    body: { in: "block", fwd: "accept", out: "accept" },
+    time: 2.000007,
+  }];
+  const ask = async (...words: string[]) => (await runClient(words, stream(events))).stdout;
+  const defaults = "Default policies:\n in:  block\n fwd: accept\n out: accept\n";
+  assert.equal(
+    await ask("xfrm", "monitor", "all-nsid"),
+    `[nsid red]Flushed policy ptype main \n[nsid current]${defaults}`,
+  );
+  assert.match(
+    await ask("-t", "xfrm", "monitor"),
+    /^Timestamp: \w{3} \w{3} [ \d]\d \S+:02 \d{4} 7 usec\nDefault /,
+  );
+  assert.match(await ask("-ts", "xfrm", "monitor"), /^\[\d{4}-\d\d-\d\dT\S+:02\.000007\] Default /);
 });
 
 Deno.test("doIpmonitor() tells of devices", async () => {
