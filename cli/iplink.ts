@@ -57,9 +57,8 @@ async function addLink(command: Command, replace = false): Promise<number> {
   };
   const answer = await api.ask("POST", `${netns}/links`, {}, request);
   if (answer.ok) return 0;
-  if (replace && answer.problem.errno === "EEXIST" && link.dev !== undefined) {
-    const there = await api.ask("GET", linkPath(netns, link.dev));
-    if (there.ok) throw new Quit(EXIT_REFUSED, "RTNETLINK answers: Operation not supported");
+  if (replace && answer.problem.errno === "EEXIST" && answer.problem.attribute === "ifname") {
+    throw new Quit(EXIT_REFUSED, "RTNETLINK answers: Operation not supported");
   }
   throw linkRefused(answer.problem, data, link.mtu);
 }

@@ -109,3 +109,37 @@ Deno.test("doIplink() tells of any other type that it is unknown", async () => {
   assert.deepEqual({ exitCode, stderr }, { exitCode: 2, stderr: "Error: Unknown device type.\n" });
   assert.deepEqual(requests, []);
 });
+
+Deno.test("doIplink() replaces no device that is there", async () => {
+  const refuse = async (attribute?: string) => {
+    const answer = () => refusal("EEXIST", "File exists", attribute === undefined ? {} : { attribute });
+    const { exitCode, stderr, requests } = await runClient(["link", "replace", "v", "type", "vti"], answer);
+    assert.deepEqual([exitCode, requests.length], [2, 1]);
+    return stderr;
+  };
+  assert.equal(await refuse("ifname"), "RTNETLINK answers: Operation not supported\n");
+  // Another device has these ends.
+  assert.equal(await refuse(), "RTNETLINK answers: File exists\n");
+  assert.equal((await asked("link replace v type vti")).method, "POST");
+});
+
+Deno.test("doIplink() makes a device in the namespace that is named", async () => {
+  const { exitCode, stderr, requests } = await runClient(
+    `link add v netns ${Deno.pid} type vti key 7`.split(" "),
+    fine,
+  );
+  assert.deepEqual([exitCode, stderr, requests[0]!.path], [0, "", `/v1/netns/pid:${Deno.pid}/links`]);
+  const wrong = await runClient("link add v netns vtt-no-such type vti".split(" "), fine);
+  assert.deepEqual([wrong.exitCode, wrong.stderr], [
+    255,
+    'Error: argument "vtt-no-such" is wrong: Invalid "netns" value\n\n',
+  ]);
+});
+
+Deno.test("doIplink() shows as JSON nothing of what is not wanted", async () => {
+  const { stdout } = await runClient(["-j", "link", "show", "up", "type", "vti"], () => ({
+    status: 200,
+    body: [{ ifindex: 2, ifname: "vti1", flags: ["NOARP"] }],
+  }));
+  assert.equal(stdout, "[{}]\n");
+});

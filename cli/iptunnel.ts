@@ -136,18 +136,14 @@ async function showTunnels({ words, options, api, netns, print }: Command): Prom
   const tunnels = all.filter((tunnel) =>
     (name === undefined || tunnel.ifname === name) && hasGiven(tunnel, parm)
   );
-  if (options.json) {
-    print(printTunnelsJson(tunnels, options));
-    return 0;
-  }
   const links = options.stats > 0 ? await api.demand<LinkInfo[]>("GET", `${netns}/links`) : [];
   const newline = options.oneline ? "\\" : "\n";
-  for (const tunnel of tunnels) {
+  const withCounters = (text: string, tunnel: TunnelInfo) => {
     const link = links.find(({ ifname }) => ifname === tunnel.ifname);
-    print(
-      [printTunnel(tunnel, options), ...(link === undefined ? [] : printCounters(link))].join(newline) + "\n",
-    );
-  }
+    return [text, ...(link === undefined ? [] : printCounters(link))].join(newline) + "\n";
+  };
+  if (options.json) print(printTunnelsJson(tunnels, options, withCounters));
+  else for (const tunnel of tunnels) print(withCounters(printTunnel(tunnel, options), tunnel));
   return 0;
 }
 
@@ -269,16 +265,20 @@ function printTunnel(tunnel: TunnelInfo, options: Options): string {
   return parts.join(" ");
 }
 
-/** An array with a line break before each comma and at its end. */
-function printTunnelsJson(tunnels: readonly TunnelInfo[], options: Options): string {
+/** An array with a line break before each comma and at its end; counters stand among it as text, as iproute2 has them. */
+function printTunnelsJson(
+  tunnels: readonly TunnelInfo[],
+  options: Options,
+  withCounters: (text: string, tunnel: TunnelInfo) => string,
+): string {
   const { pretty } = options;
   const [open, close] = pretty ? ["[ ", " ]\n"] : ["[", "]\n"];
   const texts = tunnels.map((tunnel) => {
     // As an element of an array, without the brackets.
     const array = jsonPrint([tunnelJson(tunnel, options)], pretty);
-    return array.slice(open.length, array.length - close.length);
+    return withCounters(array.slice(open.length, array.length - close.length), tunnel);
   });
-  return open + texts.map((text) => `${text}\n`).join(",") + (texts.length === 0 ? "]\n" : close);
+  return open + texts.join(",") + (texts.length === 0 ? "]\n" : close);
 }
 
 function tunnelJson(tunnel: TunnelInfo, { numeric }: Options): Json {

@@ -263,7 +263,10 @@ function attachAuth(auth: XfrmStateRequest["auth"]): Result<TransformSpec["auth"
     const state = `the ICV of ${row.name} has ${row.fullBits} bits, asked for ${asked}`;
     return invalid(state, "auth.trunc_bits", "Invalid length requested for truncated ICV");
   }
-  if (asked > 0 && asked < 8) return invalid("an ICV of no byte", "auth.trunc_bits");
+  if (asked > 0 && asked < 8) {
+    const extack = "Kernel was unable to initialize cryptographic operations";
+    return invalid("an ICV of no byte", "auth.trunc_bits", extack);
+  }
   const key = parseKey(auth.key);
   return key === null ? badKey("auth.key") : ok({ name: row.name, key, truncBits: asked || row.truncBits });
 }

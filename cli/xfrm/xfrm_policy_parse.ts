@@ -70,7 +70,7 @@ export function xfrmPolicyModify(words: Words, family: Family): XfrmPolicyReques
     } else if (word === "tmpl") {
       words.take();
       if (tmpl.length >= MAX_TEMPLATES) throw new Quit(EXIT_FAILURE, "Too many tmpls: buffer overflow");
-      const template = takeTemplate(words);
+      const template = takeTemplate(words, hint);
       hint = template.family;
       tmpl.push(template.info);
     } else {
@@ -189,8 +189,14 @@ function takeCommon(word: string, words: Words, policy: PolicyWords, once: boole
   return false;
 }
 
-/** TMPL := ID [ mode MODE ] [ reqid REQID ] [ level LEVEL ], the ID in one piece. */
-function takeTemplate(words: Words): { readonly info: XfrmTemplateInfo; readonly family: Family } {
+/**
+ * TMPL := ID [ mode MODE ] [ reqid REQID ] [ level LEVEL ], the ID in one piece. Without addresses it is of the family
+ * that `hint` says, the template's or selector's before it; with neither it is the policy's.
+ */
+function takeTemplate(
+  words: Words,
+  hint: Family,
+): { readonly info: XfrmTemplateInfo; readonly family: Family } {
   if (words.done) throw incompleteCommand();
   let id: XfrmIdWords | undefined;
   const more: Writable<Pick<XfrmTemplateInfo, "mode" | "reqid" | "level">> = {};
@@ -212,12 +218,13 @@ function takeTemplate(words: Words): { readonly info: XfrmTemplateInfo; readonly
   }
   // iproute2 sends protocol 0, which the kernel refuses.
   if (id === undefined) throw new Quit(EXIT_REFUSED, "Error: Invalid XFRM protocol in template.");
-  const { src, dst, proto, spi, family } = id;
+  const { src, dst, proto, spi } = id;
+  const family = id.family || hint;
   if (proto === "ipsec-any") {
     throw new Quit(EXIT_REFUSED, "Error: Invalid XFRM protocol in template.");
   }
   if (!isIpsecProto(proto)) throw notSupported(`proto ${proto}`);
-  const ends = src === undefined && dst === undefined ? {} : {
+  const ends = family === 0 ? {} : {
     src: src?.text ?? zeroAddress(family),
     dst: dst?.text ?? zeroAddress(family),
   };

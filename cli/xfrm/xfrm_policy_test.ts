@@ -69,7 +69,8 @@ Deno.test("xfrmPolicyModify() reads a policy with everything", () => {
         reqid: 4,
         level: "use",
       },
-      { proto: "comp" },
+      // Of the family of the template before it.
+      { src: "0.0.0.0", dst: "0.0.0.0", proto: "comp" },
     ],
   });
 });

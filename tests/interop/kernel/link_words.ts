@@ -262,7 +262,7 @@ export const LINKS: readonly Section[] = [
       `tunnel add t1 mode vti local ${L} remote 192.0.2.30 ikey 1 okey 2 tos 5`,
       `tunnel add t2 mode vti local ${L} remote 192.0.2.31 dev eth0 ttl 64 tos inherit`,
       ...each(
-        ["", "-j ", "-j -p ", "-s ", "-o "],
+        ["", "-j ", "-j -p ", "-s ", "-o ", "-j -s ", "-j -p -s ", "-o -s "],
         "*tunnel show",
         "*tunnel show t2",
         "*tunnel show remote 9.9.9.9",

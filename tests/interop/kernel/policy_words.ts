@@ -62,6 +62,8 @@ export const POLICIES: readonly Section[] = [
         "dir out mark 13 index 17",
         "dir fwd proto gre key 1.2.3.4 mark 14",
         "dir in proto 135 type 8 code 0",
+        "dir in src 2001:db8::1 tmpl dst 192.0.2.1 proto esp mode tunnel tmpl proto comp",
+        "dir in src 2001:db8::2 tmpl proto esp mode tunnel tmpl proto comp",
         "dir out mark 15 tmpl src 192.0.2.2 proto esp mode tunnel tmpl tmpl tmpl tmpl tmpl tmpl",
       ].map((words) => `xfrm policy add ${words}`),
       "xfrm policy",

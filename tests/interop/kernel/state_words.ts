@@ -67,6 +67,7 @@ export const STATES: readonly Section[] = [
         ...["128", "256", "264", "96", "100", "0"].map((bits) =>
           `enc cbc(aes) ${AES} auth-trunc hmac(sha256) ${SHA256} ${bits}`
         ),
+        `enc cbc(aes) ${AES} auth-trunc hmac(md5) ${AES} 7`,
         `enc cbc(aes) ${AES} auth-trunc hmac(sha384) ${SHA256} 192`,
         `enc cbc(aes) ${AES} auth hmac(sha512) ${SHA256}`,
         `enc cbc(aes) ${AES} auth md5 ${AES}`,
