@@ -19,6 +19,9 @@ import { type Errno, fail, ok, type Result, STRERROR } from "./control/kernel_er
 import { type LiveLink, UNTOUCHED } from "./control/vti_fill_info.ts";
 import { TX_QUEUE_PACKETS, type VtiDevices } from "./control/vti_link_ops.ts";
 
+/** MTU that a TUN begins with, and the least that IPv6 wants of a device (RFC 8200 §5). */
+const TUN_MTU = 1500, IPV6_MIN_MTU = 1280;
+
 export interface TunDevicesOptions {
   /** Descriptor of the namespace. */
   readonly netns: number;
@@ -114,7 +117,16 @@ export class TunDevices implements VtiDevices {
       setLinkType(tun.fd, ARPHRD_TUNNEL);
       setOffload(tun.fd, TUN_F_ALL);
       home.#rtnl.setLink({ ifindex: tun.ifindex, multicast: false, txqlen: TX_QUEUE_PACKETS });
+      home.#leaveAllRouters(tun.ifindex);
     });
+  }
+
+  /**
+   * A TUN begins with multicast, so where packets are forwarded IPv6 has joined it to ff02::2, and would report that
+   * into the tunnel. It forgets a device whose MTU is too short for it, and begins anew when it is not.
+   */
+  #leaveAllRouters(ifindex: number): void {
+    for (const mtu of [IPV6_MIN_MTU - 1, TUN_MTU]) this.#rtnl.setLink({ ifindex, mtu });
   }
 
   #keep({ fd, ifindex, name }: Tun, dress: () => void): TunDevice {

@@ -138,6 +138,22 @@ Deno.test("PUT replaces and PATCH changes, and both are told", async () => {
   assert.deepEqual(data((await daemon.http("GET", path)).body), data(put.body));
 });
 
+Deno.test("a device where packets are forwarded is in no group that it would report into the tunnel", async () => {
+  await using topology = new Topology();
+  const netns = await topology.addNetns("a");
+  await topology.sysctl(netns, { "net/ipv6/conf/all/forwarding": 1 });
+  const daemon = await Daemon.start(topology, { placement: "packed" });
+  await daemon.ip(netns, `link add v type vti local ${A} remote ${B}`);
+  await daemon.ip(netns, "link set v up");
+  const [{ maddr }] = JSON.parse(await topology.must(netns, ["ip", "-j", "maddr", "show", "dev", "v"]));
+  // As Linux' own vti: the groups of all nodes, which nobody reports (RFC 3376 §5, RFC 3810 §6); not that of all routers.
+  assert.deepEqual(maddr.map(({ address }: { address: string }) => address), [
+    "224.0.0.1",
+    "ff02::1",
+    "ff01::1",
+  ]);
+});
+
 for (const udp of [false, true]) {
   Deno.test(`of two tunnels with the same ends, the one bound to the way in takes a packet, ${udp ? "in UDP" : "raw"}`, async () => {
     await using topology = new Topology();
