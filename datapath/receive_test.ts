@@ -416,6 +416,14 @@ Deno.test("receive() leaves a damaged inner header to the stack", () => {
   assert.equal(padded.i32[LENGTH], 98);
 });
 
+Deno.test("receive() leaves no version that differs from the next header, whose policy was asked", () => {
+  for (const [packet, nextHeader] of [[ipv4Packet(68), 41], [ipv6Packet(68), 4]] as const) {
+    const t = gateway({ sel: anySelector(AF_UNSPEC) });
+    const batch = receive(t, sealed(text(packet, 1, 2, 2, nextHeader)));
+    assert.deepEqual([reasonOf(batch), batch.u8[batch.i32[OFFSET]]! >> 4], ["None", 0]);
+  }
+});
+
 /** Inner TOS, outer TOS, what comes out: plain, with decap-dscp, with noecn. */
 const TOS: readonly (readonly [number, number, number, number, number])[] = [
   [0x00, 0x00, 0x00, 0x00, 0x00],

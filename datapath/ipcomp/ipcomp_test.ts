@@ -150,6 +150,18 @@ Deno.test("IPComp gives back what was sent, compressed or not, of either family"
   fc.assert(property);
 });
 
+Deno.test("IPComp takes no congestion mark and no DSCP in, its companion does", () => {
+  for (const inner of [plain(200), ipv4Packet(68)]) {
+    inner[1] = 0x01;
+    const outer = send(sender(), inner);
+    const isCompressed = outer[9] === IPPROTO_COMP;
+    outer[1] = 0x03;
+    const tos = packetOf(receive(receiver(), outer), 0)[1];
+    assert.equal(tos, isCompressed ? 0x01 : 0x03);
+    assert.equal(isCompressed, inner.length === 200);
+  }
+});
+
 Deno.test("bare IP in IP needs a companion, and a policy that is content with it", () => {
   const bare = send(sender(), plain(60));
   assert.equal(bare[9], 4);

@@ -169,16 +169,27 @@ export function removeTunnelEncap(batch: Batch, i: number, state: XfrmState, nex
   const family = innerFamily(state, nextHeader);
   if (family === AF_INET) {
     if (!ipv4.checkLen(length)) return 0;
+    if (ipv4.getVersion(view, at) !== 4) clearVersion(view, at);
     const tos = view.getUint8(at + ipv4.TOS);
     const after = innerTos(state, tos, outerTos);
     if (after !== tos) ipv4.setTos(view, at, after);
   } else if (family === AF_INET6) {
     if (!ipv6.checkLen(length)) return 0;
+    if (ipv4.getVersion(view, at) !== 6) clearVersion(view, at);
     const tos = ipv6.getTrafficClass(view, at);
     const after = innerTos(state, tos, outerTos);
     if (after !== tos) ipv6.setTrafficClass(view, at, after);
   }
   return family;
+}
+
+/**
+ * For an inner packet whose version is not that of its next header. Linux' stack takes it for what the next header says,
+ * and drops it. A TUN device goes by the version alone and would let in as one what policies were asked as the other;
+ * version 0 it refuses.
+ */
+function clearVersion(view: DataView, at: number): void {
+  view.setUint8(at, view.getUint8(at) & 0x0f);
 }
 
 /** Family of the payload when the SA carries it, else 0: that of its selector, or both when that has none. */
@@ -189,8 +200,12 @@ function innerFamily(state: XfrmState, nextHeader: number): number {
   return 0;
 }
 
-/** decap-dscp takes the outer DSCP; a congestion mark goes in only where the inner packet knows ECN. */
+/**
+ * decap-dscp takes the outer DSCP; a congestion mark goes in only where the inner packet knows ECN. NB: with IPComp
+ * neither goes in, for ipcomp_input() leaves the transport header where no inner header is.
+ */
 function innerTos(state: XfrmState, inner: number, outer: number): number {
+  if (state.proto === IPPROTO_COMP) return inner;
   let tos = state.decapDscp ? (outer & ~ipv4.ECN_MASK) | (inner & ipv4.ECN_MASK) : inner;
   if (!state.noecn && (outer & ipv4.ECN_MASK) === ipv4.ECN_CE && (inner & ipv4.ECN_MASK) !== 0) {
     tos |= ipv4.ECN_CE;

@@ -117,6 +117,16 @@ const ESP_CASES: readonly FailureCase[] = [
     { both: "flag af-unspec" },
     outer(sealed(ipv6(INNER_REMOTE_V6, INNER_LOCAL_V6, PROTO.none, bytes(8, 0)), { nextHeader: PROTO.ipv6 })),
   ),
+  inbound(
+    "IPv4 behind the next header of IPv6",
+    { both: "flag af-unspec", then: V6_POLICIES },
+    outer(sealed(inner(1, 60), { nextHeader: PROTO.ipv6 })),
+  ),
+  inbound(
+    "IPv6 behind the next header of IPv4",
+    { both: "flag af-unspec", then: V6_POLICIES },
+    outer(sealed(ipv6(INNER_REMOTE_V6, INNER_LOCAL_V6, PROTO.none, bytes(8, 0)))),
+  ),
   inbound("text that is no IP", {}, outer(sealed(bytes(40, 0)))),
   inbound("text shorter than a header", {}, outer(sealed(bytes(8, 0x45)))),
   inbound("no text", {}, outer(sealed(bytes(0, 0)))),
