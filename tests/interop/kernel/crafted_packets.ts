@@ -23,14 +23,14 @@ export const bytes = (length: number, value: number): Uint8Array => new Uint8Arr
 export const join = (...parts: readonly Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(parts));
 
 /** RFC 1071. */
-function checksum(data: Uint8Array): number {
+export function checksum(data: Uint8Array): number {
   let sum = 0;
   for (let i = 0; i < data.length; i++) sum += data[i]! << (i % 2 === 0 ? 8 : 0);
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
   return ~sum & 0xffff;
 }
 
-const be16 = (value: number) => Uint8Array.of(value >> 8, value & 0xff);
+export const be16 = (value: number) => Uint8Array.of(value >> 8, value & 0xff);
 const be32 = (value: number) => join(be16(value >>> 16), be16(value & 0xffff));
 
 export interface Ipv4Options {
@@ -41,17 +41,21 @@ export interface Ipv4Options {
   readonly id?: number;
   /** Flags and fragment offset, as in the header. */
   readonly fragment?: number;
+  readonly ttl?: number;
+  /** A multiple of 4 bytes. */
+  readonly options?: Uint8Array;
   /** Total length where it is to be wrong. */
   readonly length?: number;
 }
 
 export function ipv4(options: Ipv4Options, payload: Uint8Array): Uint8Array {
   const address = (text: string) => Uint8Array.from(text.split(".").map(Number));
-  const { tos = 0, id = 1, fragment = 0, length = 20 + payload.length } = options;
-  const TTL = 64;
+  const { tos = 0, id = 1, fragment = 0, ttl = 64, options: extra = bytes(0, 0) } = options;
+  const { length = 20 + extra.length + payload.length } = options;
+  const versionAndIhl = 0x45 + extra.length / 4;
   const header = join(
-    ...[Uint8Array.of(0x45, tos), be16(length), be16(id), be16(fragment), Uint8Array.of(TTL, options.proto)],
-    ...[be16(0), address(options.src), address(options.dst)],
+    ...[Uint8Array.of(versionAndIhl, tos), be16(length), be16(id), be16(fragment)],
+    ...[Uint8Array.of(ttl, options.proto), be16(0), address(options.src), address(options.dst), extra],
   );
   header.set(be16(checksum(header)), 10);
   return join(header, payload);

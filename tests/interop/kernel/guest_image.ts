@@ -89,6 +89,7 @@ async function recipeDigest(): Promise<string> {
     "guest_agent.pl",
     "guest_encap.pl",
     "guest_echo.pl",
+    "guest_sniff.pl",
   ];
   const parts: string[] = await Promise.all(files.map((name) => Deno.readTextFile(HERE + name)));
   for (const program of [...PROGRAMS, "busybox", "dash"]) {
@@ -148,6 +149,7 @@ async function rootOf(tree: string): Promise<CpioEntry[]> {
   root.add(file("agent", EXECUTABLE, await Deno.readFile(`${HERE}guest_agent.pl`)));
   root.add(file("encap", EXECUTABLE, await Deno.readFile(`${HERE}guest_encap.pl`)));
   root.add(file("echo", EXECUTABLE, await Deno.readFile(`${HERE}guest_echo.pl`)));
+  root.add(file("sniff", EXECUTABLE, await Deno.readFile(`${HERE}guest_sniff.pl`)));
   for (const table of ["protocols", "iproute2/rt_protos", "iproute2/rt_scopes", "iproute2/rt_tables"]) {
     const bytes = await Deno.readFile(`/etc/${table}`).catch(() => null);
     if (bytes) root.add(file(`etc/${table}`, 0o644, bytes));
