@@ -22,7 +22,7 @@ import {
   UDP_PORTS,
 } from "../datapath/batch.ts";
 import { DropReason } from "../datapath/drop_reason.ts";
-import { Epoll, EPOLLIN } from "./epoll.ts";
+import { Epoll, EPOLLET, EPOLLIN } from "./epoll.ts";
 import { EADDRINUSE, EMSGSIZE, SyscallError } from "./errno.ts";
 import { close } from "./io.ts";
 import {
@@ -119,6 +119,23 @@ function receiveAll(
   }
 }
 
+/** Tells of each message that comes into a socket: on a busy machine it does so some time after it was sent. */
+class Arrivals implements Disposable {
+  readonly #epoll = new Epoll();
+
+  constructor(fd: number) {
+    this.#epoll.add(fd, EPOLLIN | EPOLLET, 1);
+  }
+
+  next(): void {
+    if (this.#epoll.wait(5000) === 0) throw new Error("nothing arrived");
+  }
+
+  [Symbol.dispose](): void {
+    this.#epoll.close();
+  }
+}
+
 for (const zeroChecksum of [false, true]) {
   Deno.test(`UdpSender and UdpReceiver carry a full batch with all its fields, zeroChecksum ${zeroChecksum}`, async () => {
     await withSockets(1500, { zeroChecksum }, (s) => {
@@ -191,10 +208,12 @@ Deno.test("UdpReceiver keeps the order of super-packets, single packets and what
 
 Deno.test("UdpReceiver leaves the packets of long messages where they came in", async () => {
   await withSockets(1500, {}, (s) => {
+    using arrivals = new Arrivals(s.receiver.fd);
     const send = (packets: number, bytes: number) => {
       s.out.clear();
       for (let n = 0; n < packets; n++) appendUdp(s.out, s.a, s.b, bytes, n);
       assert.equal(s.sender.send(s.out, 0), packets);
+      arrivals.next();
     };
     const places = () => {
       assert.ok(s.receiver.receive(s.into) > 0);
