@@ -297,6 +297,7 @@ Deno.test("receive() takes no text of a block cipher that is no multiple of its 
   const whole = { iv: 16, icv: 16 };
   assert.equal(fate(t, sealed(text(ipv4Packet(46), 0, 4), 1, whole))[0], "None");
   assert.equal(fate(t, sealed(text(ipv4Packet(47), 0, 4), 2, whole))[0], "InStateProtoError");
+  assert.equal(t.f64[CELL_FAILED], 1);
 });
 
 Deno.test("receive() tells once of each new place that an SA's packets in UDP come from", () => {
