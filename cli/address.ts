@@ -35,14 +35,18 @@ export function zeroPrefix(family: Family): string {
 export function getAddress(text: string, family: Family): Address {
   const address = isAny(text) ? { family, text: zeroAddress(family) } : parseAddress(text, family);
   if (address !== null) return address;
-  throw new Quit(EXIT_FAILURE, `Error: ${familyName(family)} address is expected rather than "${text}".`);
+  throw new Quit(
+    EXIT_FAILURE,
+    `Error: ${familyName(family)} address is expected rather than "${text}".`,
+    true,
+  );
 }
 
 /** The IPv4 address of `text`; quits with iproute2's words for get_addr32(). */
 export function getAddr32(text: string): string {
   const address = isAny(text) ? { text: "0.0.0.0" } : parseAddress(text, 4);
   if (address !== null) return address.text;
-  throw new Quit(EXIT_FAILURE, `Error: an IP address is expected rather than "${text}"`);
+  throw new Quit(EXIT_FAILURE, `Error: an IP address is expected rather than "${text}"`, true);
 }
 
 /** The prefix of `text`, full length where it gives none; quits with iproute2's words for get_prefix(). */
@@ -55,7 +59,11 @@ export function getPrefix(text: string, family: Family): Prefix {
     const bits = slash < 0 ? longest : netmaskBits(text.slice(slash + 1));
     if (bits !== null && bits <= longest) return { ...address, bits };
   }
-  throw new Quit(EXIT_FAILURE, `Error: ${familyName(family)} prefix is expected rather than "${text}".`);
+  throw new Quit(
+    EXIT_FAILURE,
+    `Error: ${familyName(family)} prefix is expected rather than "${text}".`,
+    true,
+  );
 }
 
 /** 32 bits of a dotted quad; 0 for text that is none. */

@@ -19,7 +19,7 @@ export async function batch(
   run: (words: readonly string[]) => Promise<LineResult>,
 ): Promise<number> {
   let exitCode = 0;
-  for await (const { text, number } of commandLines(await openLines(file))) {
+  for await (const { text, number } of commandLines(await openLines(file), env)) {
     const words = makeargs(text);
     if (words.length === 0) continue;
     const result = await run(words);
@@ -51,16 +51,17 @@ export function makeargs(line: string): string[] {
 /** Lines without what follows "#", joined where they end in a backslash; each with the number of its last part. */
 async function* commandLines(
   lines: AsyncIterable<string>,
+  env: ClientEnv,
 ): AsyncIterable<{ readonly text: string; readonly number: number }> {
   let number = 0;
   let pending: string | null = null;
   for await (const line of lines) {
     number++;
-    const text: string = (pending ?? "") + line.replace(/#.*/, "");
-    pending = text.endsWith("\\") ? text.slice(0, -1) : null;
+    const text: string = (pending ?? "") + line.replace(/#[^]*/, "");
+    pending = text.endsWith("\\\n") ? text.slice(0, -2) : null;
     if (pending === null) yield { text, number };
   }
-  if (pending !== null) throw new Quit(EXIT_FAILURE, "Missing continuation line");
+  if (pending !== null) env.stderr("Missing continuation line\n");
 }
 
 async function openLines(file: string): Promise<AsyncIterable<string>> {
@@ -73,12 +74,13 @@ async function openLines(file: string): Promise<AsyncIterable<string>> {
   }
 }
 
+/** Each with its newline; the last may have none. */
 async function* lines(bytes: ReadableStream<Uint8Array>): AsyncIterable<string> {
   let pending = "";
   for await (const text of bytes.pipeThrough(new TextDecoderStream())) {
     const parts = (pending + text).split("\n");
     pending = parts.pop()!;
-    yield* parts;
+    for (const part of parts) yield `${part}\n`;
   }
   if (pending !== "") yield pending;
 }

@@ -74,6 +74,8 @@ Deno.test("client() ends a batch where iproute2 ends itself, -force or not", asy
     return [exitCode, stderr];
   };
   assert.deepEqual(await run("link bogus"), [255, 'Command "bogus" is unknown, try "ip link help".\n']);
+  const address = 'Error: inet address is expected rather than "foo".\n';
+  assert.deepEqual(await run("link add v type vti local foo"), [1, address]);
   const add = "xfrm policy add dir out";
   assert.deepEqual(await run(add), [2, "RTNETLINK answers: File exists\n"]);
   // Listing calls exit(3) when it is done.
@@ -81,6 +83,16 @@ Deno.test("client() ends a batch where iproute2 ends itself, -force or not", asy
   assert.deepEqual(await run("xfrm policy count"), [
     1,
     'Object "foo" is unknown, try "ip help".\nCommand failed FILE:2\n',
+  ]);
+});
+
+Deno.test("client() misses the rest of a line at the end of a batch, and takes a last backslash for a word", async () => {
+  const missing = await runBatch("xfrm state flush\nlink show \\\n");
+  assert.deepEqual([missing.exitCode, missing.stderr], [0, "Missing continuation line\n"]);
+  const last = await runBatch("link show vti1 \\");
+  assert.deepEqual([last.exitCode, last.stderr], [
+    255,
+    'Error: either "dev" is duplicate, or "\\" is a garbage.\n',
   ]);
 });
 

@@ -101,7 +101,7 @@ async function runLine(line: readonly string[], gateway: Gateway, env: ClientEnv
     return { exitCode, ends };
   } catch (error) {
     const exitCode = exitCodeOf(error, env);
-    return { exitCode, ends: exitCode === EXIT_USAGE || findObject(line[0]!) === "xfrm" };
+    return { exitCode, ends: (error as Quit).exits || findObject(line[0]!) === "xfrm" };
   }
 }
 

@@ -15,7 +15,8 @@ const LIKE_A_KEY = /0x[0-9a-f]{17,}/gi;
 
 export class Quit extends Error {
   /** iproute2 repeats any word that it can't read; a key stays out of terminals and logs. */
-  constructor(readonly exitCode: number, message: string) {
+  /** `exits`: iproute2 calls exit(3) here, which ends a batch too. */
+  constructor(readonly exitCode: number, message: string, readonly exits: boolean = exitCode === EXIT_USAGE) {
     super(message.replace(LIKE_A_KEY, KEYS_HIDDEN));
   }
 }
