@@ -244,6 +244,11 @@ export class NetnsSpace {
     request: XfrmStateRequest,
     change: (xfrm: XfrmUser) => Result<XfrmStateInfo>,
   ): Promise<Result<XfrmStateInfo>> {
+    if (request.encap !== undefined) {
+      // A request that is refused opens no socket.
+      const verified = this.xfrm.verifyState(request);
+      if (!verified.ok) return verified;
+    }
     const port = await this.openUdpPort(request);
     if (!port.ok) return port;
     const result = await this.xfrmChange(change);

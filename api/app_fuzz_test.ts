@@ -56,6 +56,69 @@ Deno.test("a good body with one member replaced by anything is answered, and nev
   );
 });
 
+Deno.test("a request that is refused changes nothing", async () => {
+  const SPD = { default: { in: "block" }, hthresh4: { lbits: 24, rbits: 16 } };
+  const INFO = { linkinfo: { info_kind: "vti", info_data: { remote: "192.0.2.9", okey: 9 } } };
+  const requests = fc.constantFrom<readonly [string, string, object]>(
+    ["POST", "links", LINK],
+    ["PUT", "links/vti1", { mtu: 1300, ...INFO }],
+    ["PATCH", "links/vti1", { ifname: "vti2", mtu: 1300, up: true, ...INFO }],
+    ["POST", "xfrm/states", { ...SA, sel: SEL, limits: { byte_hard: 5 }, flags: ["esn"], replay_window: 64 }],
+    ["PUT", "xfrm/states", { ...SA, limits: { byte_soft: 5 } }],
+    ["POST", "xfrm/policies", POLICY],
+    ["PUT", "xfrm/policies", { ...POLICY, priority: 9, action: "block" }],
+    ["PATCH", "xfrm/spd", SPD],
+  );
+  const anything = fc.oneof(
+    fc.jsonValue(),
+    fc.constantFrom(
+      0,
+      -1,
+      33,
+      129,
+      2 ** 32 - 1,
+      2 ** 32,
+      1.5,
+      "",
+      "0x",
+      "::",
+      "10.0.0.0/33",
+      "vti9",
+      true,
+      null,
+      [],
+    ),
+  );
+  const paths = ["links", "tunnels", "xfrm/states?keys=true", "xfrm/policies", "xfrm/spd"];
+  let refused = 0;
+  await fc.assert(
+    fc.asyncProperty(requests, fc.nat(), anything, async ([method, path, good], at, value) => {
+      const { ask } = setUpApi();
+      const everything = async () => {
+        const answers = await Promise.all(paths.map((p) => ask("GET", `${NS}/${p}`)));
+        return JSON.stringify(answers.map(({ answer }) => answer));
+      };
+      await ask("POST", `${NS}/links`, LINK);
+      if (method !== "POST") {
+        await ask("POST", `${NS}/xfrm/states`, SA);
+        await ask("POST", `${NS}/xfrm/policies`, POLICY);
+      }
+      const before = await everything();
+      const body = structuredClone(good) as Record<string, unknown>;
+      const members = allMembers(body);
+      const [parent, name] = members[at % members.length]!;
+      parent[name] = value;
+      const { status } = await ask(method, `${NS}/${path}`, body);
+      if (status < 400) return;
+      refused++;
+      assert.ok(status < 500 || status === 501, `${method} ${path} ${JSON.stringify(body)}: ${status}`);
+      assert.equal(await everything(), before, `${method} ${path} ${JSON.stringify(body)}`);
+    }),
+    { numRuns: 600 },
+  );
+  assert.ok(refused > 100, `only ${refused} were refused`);
+});
+
 function allMembers(value: Record<string, unknown>): [Record<string, unknown>, string][] {
   return Object.entries(value).flatMap(([name, member]) => [
     [value, name] as [Record<string, unknown>, string],

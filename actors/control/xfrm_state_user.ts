@@ -88,6 +88,14 @@ export class XfrmStateUser {
     return ok(this.#notify("updsa", old));
   }
 
+  /** What is wrong with a request by itself, whatever is there already. */
+  verifyState(request: XfrmStateRequest): Result<void> {
+    const made = constructState(request, this.#deps);
+    if (!made.ok) return made;
+    zeroKeys(made.value.record.transform);
+    return ok(undefined);
+  }
+
   delState(id: XfrmStateId): Result<void> {
     const found = this.#find(id);
     if (!found.ok) return found;

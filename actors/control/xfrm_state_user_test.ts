@@ -411,3 +411,12 @@ Deno.test("newState() cuts an original address to the family of the SA", () => {
     "0.0.0.0",
   );
 });
+
+Deno.test("verifyState() tells what newState() would refuse, adds nothing and keeps no key", () => {
+  const { user, specs, sent } = setUpXfrm();
+  assert.equal(errnoOf(user.verifyState({ ...SA, tfcpad: 5, mode: "transport" })), "EINVAL tfcpad");
+  value(user.verifyState(SA));
+  assert.deepEqual([user.stateCount, sent.length], [0, 0]);
+  assert.ok(specs.length > 0);
+  for (const { aead } of specs) assert.ok(aead!.key.every((byte) => byte === 0));
+});

@@ -64,6 +64,10 @@ export class XfrmUser {
     return this.#states.updState(request);
   }
 
+  verifyState(request: XfrmStateRequest): Result<void> {
+    return this.#states.verifyState(request);
+  }
+
   delState(id: XfrmStateId): Result<void> {
     return this.#states.delState(id);
   }
