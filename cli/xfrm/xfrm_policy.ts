@@ -1,14 +1,7 @@
 /** `ip xfrm policy` (iproute2 ip/xfrm_policy.c). */
 import { rtnetlinkAnswers } from "../answer.ts";
 import type { Command } from "../main.ts";
-import {
-  duplicateArgument,
-  EXIT_FAILURE,
-  EXIT_USAGE,
-  invalidArgument,
-  Quit,
-  unknownCommand,
-} from "../quit.ts";
+import { duplicateArgument, EXIT_USAGE, invalidArgument, Quit, unknownCommand } from "../quit.ts";
 import type { XfrmPolicyId, XfrmPolicyInfo } from "../../api/schemas.ts";
 import { matches } from "../words.ts";
 import { deleteAll } from "./delete_all.ts";
@@ -79,15 +72,14 @@ async function deletePolicies(command: Command): Promise<number> {
   const { words, options, api, netns } = command;
   const wanted = policyFilterParse(words, options.family);
   const found = (await allPolicies(command)).filter(wanted);
-  const sorted = found.toSorted((a, b) => a.ptype.localeCompare(b.ptype));
-  await deleteAll(command, sorted, ({ dir, index, mark, ptype, if_id }) => {
+  const remove = async ({ dir, index, mark, ptype, if_id }: XfrmPolicyInfo) => {
     // iproute2 does not say of which type a policy is, so the kernel looks for a main one, and finds none.
-    if (ptype === "sub") {
-      throw new Quit(EXIT_FAILURE, "Failed to send delete-all request: No such file or directory");
-    }
+    if (ptype === "sub") return "No such file or directory";
     const id = { dir, index, ptype, ...(mark && { mark }), ...(if_id === undefined ? {} : { if_id }) };
-    return api.demand("DELETE", `${netns}/xfrm/policies`, policyQuery(id));
-  });
+    const answer = await api.ask("DELETE", `${netns}/xfrm/policies`, policyQuery(id));
+    return answer.ok ? null : answer.problem.title;
+  };
+  await deleteAll(command, found, remove, "Failed to send delete-all request");
   command.exits?.();
   return 0;
 }

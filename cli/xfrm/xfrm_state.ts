@@ -80,7 +80,11 @@ async function deleteStates(command: Command): Promise<number> {
   const path = `${netns}/xfrm/states`;
   // A companion goes with its IPComp state.
   const found = (await matchingStates(command, filter, false)).filter(hasIpsecProto);
-  await deleteAll(command, found, (state) => api.demand("DELETE", path, stateQuery(state)));
+  const remove = async (state: XfrmStateId) => {
+    const answer = await api.ask("DELETE", path, stateQuery(state));
+    return answer.ok ? null : answer.problem.title;
+  };
+  await deleteAll(command, found, remove, "Failed to send delete-all request\n");
   command.exits?.();
   return 0;
 }

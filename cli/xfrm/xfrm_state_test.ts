@@ -143,6 +143,14 @@ Deno.test("doXfrmState() lists and removes what the filter means", async () => {
   ]);
 });
 
+Deno.test("doXfrmState() goes on when a state can't be deleted, and says so in the end", async () => {
+  const answer = ({ method }: ApiRequest) =>
+    method === "GET" ? { status: 200, body: STATES.slice(0, 2) } : refusal("ESRCH", "No such process");
+  const { exitCode, stderr, requests } = await runClient(["xfrm", "state", "deleteall"], answer);
+  assert.deepEqual([exitCode, requests.length], [1, 3]);
+  assert.equal(stderr, "Failed to send delete-all request\n: No such process\n");
+});
+
 Deno.test("doXfrmState() counts, flushes and allocates", async () => {
   const list = () => ({ status: 200, body: STATES });
   assert.equal((await ask("xfrm state count", list)).stdout, `\t SAD count ${STATES.length}\n`);
