@@ -9,6 +9,7 @@
 import assert from "node:assert/strict";
 import type { LinkStats } from "../../actors/gateway.ts";
 import { Daemon, type Placement } from "../doubles/daemon.ts";
+import { eventually } from "../doubles/eventually.ts";
 import { Topology } from "../doubles/topology.ts";
 import { ping, quietCounters } from "../doubles/traffic.ts";
 import { joinedPair, type TunnelEnd } from "../doubles/tunnel.ts";
@@ -71,7 +72,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     await churned.removeLinks();
     await churned.addLinks();
     await churned.address(topology);
-    await ping(topology, a.netns, `${CHURNED.inner}.2`);
+    await eventually(() => ping(topology, a.netns, `${CHURNED.inner}.2`));
     linksMade += 2;
     for (const [name, { daemon }] of [["a", a], ["b", b]] as const) {
       samples[name].push(await readFigures(daemon));
