@@ -13,8 +13,8 @@ export const BAD_ICV = -2;
 /**
  * Verifies and decrypts the ESP packet `i`, in place.
  *
- * 1. Lengths: something is left between IV and ICV, a multiple of the cipher's block. Linux sees to the ICV before the
- *    block, so what was cut on the way counts as a wrong ICV.
+ * 1. Lengths: IV and ICV are there, something is left between them, a multiple of the cipher's block. Linux sees to the
+ *    ICV before what is between, so what was cut there on the way counts as a wrong ICV.
  * 2. Open: ICV, then decryption. Nothing of the text is looked at before.
  * 3. Trailer: at least one byte of payload is left before padding, pad length and next header. The kernel does not
  *    look at the padding's bytes, so neither does this. Next header 59 is a dummy packet.
@@ -28,9 +28,9 @@ export function espInput(batch: Batch, i: number, x: XfrmState, seqHi: number): 
   // 1.
   const header = esp.HEADER_BYTES + x.ivLength;
   const text = i32[LENGTH + i] - header - x.icvLength;
-  if (text <= 0) return BAD_FORMAT;
+  if (text < 0) return BAD_FORMAT;
   // Stream modes have a block of 4 only for the padding's sake; the kernel takes other lengths as well.
-  if (x.blockSize > 4 && text % x.blockSize !== 0) return BAD_ICV;
+  if (text === 0 || (x.blockSize > 4 && text % x.blockSize !== 0)) return BAD_ICV;
 
   // 2.
   const opener = x.opener();

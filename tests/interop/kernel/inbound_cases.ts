@@ -152,6 +152,7 @@ const ESP_CASES: readonly FailureCase[] = [
   inbound("ESP of 8 bytes", {}, outer(Uint8Array.of(0, 0, 0x10, 1, 0, 0, 0, 1))),
   inbound("ESP of 20 bytes", {}, outer(join(Uint8Array.of(0, 0, 0x10, 1, 0, 0, 0, 1), bytes(12, 0x7a)))),
   inbound("ESP of 31 bytes", {}, outer(join(Uint8Array.of(0, 0, 0x10, 1, 0, 0, 0, 1), bytes(23, 0x7a)))),
+  inbound("ESP of 32 bytes", {}, outer(join(Uint8Array.of(0, 0, 0x10, 1, 0, 0, 0, 1), bytes(24, 0x7a)))),
   inbound("pad length too long", {}, outer(sealed(inner(), { padLength: 255 }))),
   inbound("not padded", {}, outer(sealed(inner(1, 41), { padding: 0 }))),
   inbound(
