@@ -23,6 +23,9 @@ export interface Outcome {
   readonly failures: readonly string[];
 }
 
+/** Characters of an error that are told: it may quote all that a daemon has logged. */
+const MOST_MESSAGE = 500;
+
 /** Goes on behind what fails; tells its progress on standard error. */
 export async function rounds(plan: Plan): Promise<Outcome> {
   const samples: Record<string, Record<string, number[]>> = {};
@@ -31,7 +34,7 @@ export async function rounds(plan: Plan): Promise<Outcome> {
     try {
       await work();
     } catch (error) {
-      failures.push(`${what}: ${(error as Error).message}`);
+      failures.push(`${what}: ${(error as Error).message.slice(0, MOST_MESSAGE)}`);
       console.error(failures.at(-1));
     }
   };

@@ -5,6 +5,9 @@ import { type Bench, type Contender, other, reachable, type Side, SIDES, UNDERLA
 /** What b's ends of the tunnels have for outer addresses: on its loopback device the whole prefix is local. */
 const FAR_PREFIX = "198.18.0.0/16";
 
+/** Milliseconds: far above the goal, so that a slow start is measured and not taken for a failed one. */
+const READY_TIMEOUT = 120_000;
+
 export function gatewayTunnels(count: number): Contender {
   return {
     name: `packed-raw-${count}`,
@@ -35,8 +38,12 @@ async function startEnd({ topology, netns }: Bench, side: Side, count: number) {
   const tunnels = Array.from({ length: count }, (_, k) => tunnelToml(k, side));
   await Deno.writeTextFile(file, tunnels.join("\n"), { mode: 0o600 });
   const start = performance.now();
-  const setup = { placement: "packed", netns: netns[side], args: ["--config", file] } as const;
-  const daemon = await Daemon.start(topology, setup);
+  const daemon = await Daemon.start(topology, {
+    placement: "packed",
+    netns: netns[side],
+    args: ["--config", file],
+    readyTimeout: READY_TIMEOUT,
+  });
   return { pid: daemon.process.pid, seconds: (performance.now() - start) / 1000 };
 }
 

@@ -20,6 +20,8 @@ export interface DaemonSetup {
   readonly runDir?: string;
   /** More options of run. */
   readonly args?: readonly string[];
+  /** Milliseconds until it must be ready; READY_TIMEOUT unless told. */
+  readonly readyTimeout?: number;
 }
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -52,7 +54,7 @@ export class Daemon {
     ];
     const process = await topology.spawn(setup.netns ?? null, words, setup.env);
     const daemon = new Daemon(process, directory);
-    await daemon.#ready();
+    await daemon.#ready(setup.readyTimeout ?? READY_TIMEOUT);
     // It stays in memory when the daemon is killed.
     const maps = await Deno.readTextFile(`/proc/${process.pid}/maps`);
     const [cells] = /\/dev\/shm\/vti-gateway-\w+/.exec(maps) ?? [];
@@ -60,8 +62,8 @@ export class Daemon {
     return daemon;
   }
 
-  async #ready(): Promise<void> {
-    const deadline = Date.now() + READY_TIMEOUT;
+  async #ready(timeout: number): Promise<void> {
+    const deadline = Date.now() + timeout;
     while (!this.process.ended && Date.now() < deadline) {
       const response = await this.http("GET", "/readyz").catch(() => null);
       if (response?.status === 200) return;
