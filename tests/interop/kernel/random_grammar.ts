@@ -70,12 +70,15 @@ export const maybeMark = (r: Random, n: number): string[] =>
 export const mode = (r: Random): string =>
   r.once(8) ? oneOf(r, "transport transport transport beet beet ro in_trigger tr t tunn foo") : "tunnel";
 
-export const limitWords = (r: Random): string[] => [
-  "limit",
-  oneOf(r, "time-soft time-hard time-use-soft time-use-hard byte-soft byte-hard packet-soft packet-hard"),
-  // No object may end by itself while commands are compared.
-  oneOf(r, "1000 5000 0xffff 4294967296 18446744073709551615"),
-];
+export function limitWords(r: Random): string[] {
+  const name = oneOf(
+    r,
+    "time-soft time-hard time-use-soft time-use-hard byte-soft byte-hard packet-soft packet-hard",
+  );
+  const value = oneOf(r, "1000 5000 0xffff 4294967296 18446744073709551615");
+  // No object may end by itself while commands are compared: Linux' timer takes the largest number of seconds for -1.
+  return ["limit", name, name.startsWith("time") && value.length > 10 ? "5000" : value];
+}
 
 export function upspec(r: Random): string[] {
   return r.pick([
