@@ -73,6 +73,7 @@ export class SaTableActor implements Behaviour<Batch> {
   }
 
   parcel(batch: Batch): void {
+    this.#table.now = Math.floor(this.#clock.now());
     const i32 = batch.i32;
     if (i32[KIND] === BatchKind.transmit) {
       this.#quarantine.run(Stage.transmit, batch, this.#transmit);

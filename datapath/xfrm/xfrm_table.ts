@@ -62,7 +62,7 @@ export class XfrmTable implements OuterSource {
   seq = 0;
   id = 0;
   ttl = 0;
-  /** Whole seconds of a clock that nobody sets; its owner moves it on. */
+  /** Whole seconds of a clock that nobody sets; its owner moves it on before each batch. */
   now = 0;
 
   readonly seals: SealsTogether | null;
