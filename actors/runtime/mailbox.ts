@@ -51,11 +51,6 @@ export interface LinkEnd {
 }
 
 const SIDE_WORDS = 64;
-/**
- * Buffers that gather for one message at the most: a message with one costs both ends 6 µs, each more 1.5 µs. Pools have
- * more, so one that waits for its buffers gets some.
- */
-const GATHERED = 4;
 
 /** Memory of the two counters of a channel. */
 export function makePosted(): SharedArrayBuffer {
@@ -72,10 +67,6 @@ export class Link {
   readonly #bell: number;
   readonly #ring: Ring;
   #seen = 0;
-  /** Buffers that wait to be posted. */
-  readonly #held: ArrayBuffer[] = [];
-  /** One of them is work for the receiver. */
-  #urgent = false;
 
   constructor(end: LinkEnd, ring: Ring) {
     this.port = end.port;
@@ -92,25 +83,6 @@ export class Link {
     this.port.postMessage(message, transfer);
     Atomics.add(this.#posted, this.#out, 1);
     this.wake();
-  }
-
-  /**
-   * Posts a buffer, soon: together with others, at GATHERED or by `flush`. `urgent` when it is work for the receiver, and
-   * not an empty one on its way home. It is detached when it is posted.
-   */
-  hold(buffer: ArrayBuffer, urgent: boolean): void {
-    this.#held.push(buffer);
-    this.#urgent ||= urgent;
-    if (this.#held.length === GATHERED) this.flush(true);
-  }
-
-  /** Posts the buffers that wait: all, or none as long as none is urgent. */
-  flush(all: boolean): void {
-    const held = this.#held;
-    if (held.length === 0 || !(all || this.#urgent)) return;
-    this.post(held.length === 1 ? held[0] : held, held);
-    held.length = 0;
-    this.#urgent = false;
   }
 
   /** Rings if the receiver sleeps. */

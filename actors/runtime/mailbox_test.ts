@@ -33,30 +33,6 @@ Deno.test("Link detaches a buffer here and hands over the same bytes", () => {
   close();
 });
 
-Deno.test("Link gathers buffers for one message, and holds empty ones back until all are to go", () => {
-  const { toA, toB, close } = makeChannel();
-  const buffers = Array.from({ length: 7 }, (_, i) => new Uint8Array([i]).buffer);
-  const received = () => {
-    const message = toA.receive();
-    const list = message === undefined ? [] : Array.isArray(message) ? message : [message];
-    return list.map((buffer: ArrayBuffer) => new Uint8Array(buffer)[0]);
-  };
-  toB.hold(buffers[0], false);
-  toB.flush(false);
-  assert.deepEqual(received(), []);
-  toB.hold(buffers[1], true);
-  toB.flush(false);
-  assert.deepEqual([received(), received()], [[0, 1], []]);
-  toB.hold(buffers[2], false);
-  toB.flush(false);
-  assert.equal(buffers[2].byteLength, 1);
-  toB.flush(true);
-  assert.deepEqual([received(), buffers[2].byteLength], [[2], 0]);
-  for (const buffer of buffers.slice(3)) toB.hold(buffer, false);
-  assert.deepEqual([received(), received()], [[3, 4, 5, 6], []]);
-  close();
-});
-
 Deno.test("Link rings once for a burst, and only a receiver that sleeps", () => {
   const { b, rings, toB, close } = makeChannel();
   toB.post("awake", []);

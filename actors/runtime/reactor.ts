@@ -9,7 +9,6 @@
  *   4. mailboxes, a bounded number of messages each
  *   5. the local queue until it is empty, or the bound: a turn must end, or the heartbeat stops
  *   6. actors whose pool has buffers again, then ticks when due, then flush of the actors that were called
- *   7. post the parcels that gathered for other workers; empty ones on their way home only before the next sleep
  * Calls never nest: what is for an actor of this worker waits in the local queue, in order.
  *
  * It does not spin before it sleeps. Spinning for 30 us halves the cost of a hop when every worker has a core to itself
@@ -118,7 +117,6 @@ export class Reactor<P extends Parcel> {
     this.#relieve();
     if (this.#now >= this.#nextTick) this.#tick();
     this.#flush();
-    this.router.flush(false);
     this.#publish();
     return !this.#told();
   }
@@ -132,7 +130,6 @@ export class Reactor<P extends Parcel> {
     const linger = this.#linger;
     this.#linger = false;
     if (this.router.queue.length > 0 || this.router.mail()) return poller.wait(0);
-    this.router.flush(true);
     if (linger) {
       poller.nap(LINGER_US);
       return poller.wait(0);

@@ -93,20 +93,9 @@ export class Router<P extends Parcel> {
         const message = this.#links[slot]?.receive();
         if (message === undefined) break;
         if (message instanceof ArrayBuffer) this.queue.push(this.#parts.wrap(message));
-        else if (Array.isArray(message)) this.#enqueueAll(message as ArrayBuffer[]);
         else this.enqueue(message as Letter);
       }
     }
-  }
-
-  #enqueueAll(buffers: readonly ArrayBuffer[]): void {
-    for (let i = 0; i < buffers.length; i++) this.queue.push(this.#parts.wrap(buffers[i]));
-  }
-
-  /** Posts parcels that gathered for other workers: all, or only where one is more than an empty buffer. */
-  flush(all: boolean): void {
-    if (this.abandoned) return;
-    for (let slot = 0; slot < this.#links.length; slot++) this.#links[slot]?.flush(all);
   }
 
   /** Puts a letter for an actor of this worker in line. */
@@ -128,8 +117,7 @@ export class Router<P extends Parcel> {
   }
 
   sendParcel(parcel: P): void {
-    const to = parcel.i32[TO];
-    const route = this.#routes[to];
+    const route = this.#routes[parcel.i32[TO]];
     if (route === this.#here) {
       this.#stats.parcelsLocal++;
       this.queue.push(parcel);
@@ -138,7 +126,7 @@ export class Router<P extends Parcel> {
     if (this.abandoned) return;
     const link = this.#linkTo(route);
     if (link === null) this.undeliverable(parcel);
-    else link.hold(parcel.buffer, to !== parcel.i32[OWNER]);
+    else link.post(parcel.buffer, [parcel.buffer]);
   }
 
   /** Sends a parcel home that nobody can take, or drops it when its home is gone too. */

@@ -50,7 +50,7 @@ export interface Status {
   /** Parcels whose payload was not what the sender had written. */
   readonly spoilt: number;
   readonly sent: number;
-  /** Bytes that are left here of the buffers that were sent. */
+  /** Sent buffers that were not detached here although the receiver is elsewhere, or were although it is here. */
   readonly byteLengths: readonly number[];
   readonly letters: readonly unknown[];
   readonly outstanding: number;
@@ -75,12 +75,12 @@ class TestActor implements Behaviour<TestParcel> {
   #mode: Mode = "give";
   #burst = { to: 0, left: 0, next: 0 };
   #starving = false;
-  readonly #sent: ArrayBuffer[] = [];
   #status = {
     received: [] as number[],
     moved: 0,
     spoilt: 0,
     sent: 0,
+    byteLengths: [] as number[],
     letters: [] as unknown[],
     undelivered: 0,
     starvations: 0,
@@ -134,8 +134,7 @@ class TestActor implements Behaviour<TestParcel> {
 
   #report(): Status {
     const { outstanding, free, lost } = this.#pool;
-    const byteLengths = this.#sent.map((buffer) => buffer.byteLength);
-    return { self: this.#context.self, ...this.#status, byteLengths, outstanding, free, lost };
+    return { self: this.#context.self, ...this.#status, outstanding, free, lost };
   }
 
   #send(): void {
@@ -157,7 +156,7 @@ class TestActor implements Behaviour<TestParcel> {
       this.#burst.left--;
       this.#status.sent++;
       this.#context.sendParcel(parcel);
-      this.#sent.push(buffer);
+      this.#status.byteLengths.push(buffer.byteLength);
     }
   }
 
