@@ -10,8 +10,9 @@
  *     7  SA table  inbound policy for the inner packet                   vti_rcv_cb.ts
  *     8  tunnel    count, scrub, coalesce, write to the device
  *
- * Packets of a run (input_run.ts) share the answers of 2 and 3. The order is fixed: nothing of the text is looked at before its ICV has passed (5), and only then does the replay
- * window move. A packet refused in 6 or 7 has moved it and is counted by the SA, as in the kernel.
+ * Packets of a run (input_run.ts) share the answers of 2 and 3. The order is fixed: nothing of the text is looked at
+ * before its ICV has passed (5), and only then does the replay window move. A packet refused in 6 or 7 has moved it and is
+ * counted by the SA, as in the kernel.
  */
 import {
   type Batch,

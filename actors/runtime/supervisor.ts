@@ -53,7 +53,10 @@ export interface SupervisorOptions {
   readonly receive: (message: unknown, from: ActorId) => void;
   /** A worker changed its state. */
   readonly changed: (change: WorkerChange) => void;
-  /** A worker failed and is about to be replaced, or failed while stopping; or, "refused", an actor could not be made again and is gone. */
+  /**
+   * A worker failed and is about to be replaced, or failed while stopping; or, "refused", an actor could not be made
+   * again and is gone.
+   */
   readonly failed: (failure: WorkerFailure) => void;
   /** A worker failed too often and stays down: the process should end, and be started anew. */
   readonly escalate: (failure: WorkerFailure) => void;

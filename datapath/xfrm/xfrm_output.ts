@@ -67,8 +67,8 @@ function outputMore(
  * 1. The SA is valid. 2. Its limits let one more packet pass. 3. A sequence number, never to be used again.
  * 4. Counters. 5. Outer header, as far as it is known. 6. The protocol's transform.
  *
- * `protocol` is what stands at OFFSET; in tunnel mode that is an IP packet. `bytes` are counted. Returns the protocol of what it has made, or
- * a DropReason, negative.
+ * `protocol` is what stands at OFFSET; in tunnel mode that is an IP packet. `bytes` are counted. Returns the protocol of
+ * what it has made, or a DropReason, negative.
  */
 function xfrmOutputOne(
   table: XfrmTable,
