@@ -13,6 +13,7 @@ import {
   LENGTH,
   OFFSET,
   OUTER_DST,
+  OUTER_PROTO,
   OUTER_SRC,
   OWNER,
   PACKET_TUNNEL,
@@ -23,8 +24,10 @@ import {
 import { DROP_MIB, DropReason } from "../datapath/drop_reason.ts";
 import { IpTunnelTable } from "../datapath/tunnel/ip_tunnel_lookup.ts";
 import { ALL_ROUTES, type GoneRoutes } from "../datapath/xfrm/route_lookup.ts";
+import * as ipv4 from "../datapath/wire/ipv4.ts";
 import { xfrm4UdpEncapRcv } from "../datapath/xfrm/xfrm4_udp_encap_rcv.ts";
 import { ENCAP_ESPINUDP_NONIKE, NONIKE_BYTES } from "../datapath/xfrm/xfrm_mtu.ts";
+import { IPPROTO_IPIP } from "../datapath/xfrm/xfrm_record.ts";
 import { EPOLLIN } from "../ffi/epoll.ts";
 import { PacketFilters } from "../ffi/netfilter.ts";
 import { readInotify } from "../ffi/inotify.ts";
@@ -193,6 +196,11 @@ export class NetnsActor implements Behaviour<Batch> {
       i32[CURSOR] = i;
       if (i32[UDP_PORTS + i] !== 0 && !stripEncap(batch, i, this.#udpPorts)) {
         i32[REASON + i] = DropReason.InNotEsp;
+        continue;
+      }
+      // Linux drops it before any handler, and counts nothing (tunnel4_rcv).
+      if (i32[OUTER_PROTO + i] === IPPROTO_IPIP && !ipv4.checkLen(i32[LENGTH + i])) {
+        i32[REASON + i] = DropReason.InShortIpip;
         continue;
       }
       if (i32[REASON + i] === DropReason.None) {

@@ -57,6 +57,7 @@ const rows = {
   // Receive, in the order of the path.
   InTruncated: ["XfrmInHdrError", "", "", "outer packet shorter than its headers"],
   InNotEsp: [null, "", "", "a keepalive or an IKE message on the port for ESP in UDP"],
+  InShortIpip: [null, "", "", "IPIP that is too short for an IP header"],
   InNoTunnel: ["XfrmInNoStates", "", "", "no tunnel that is up has these outer addresses"],
   InBareIpip: ["XfrmInNoStates", "rx", "", "IPIP that no IPComp SA has a companion for"],
   InOuterNoPols: [

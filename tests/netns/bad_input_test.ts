@@ -250,6 +250,15 @@ const CASES: readonly Case[] = [
     counts: refused("XfrmInNoStates", "InBareIpip"),
   },
   {
+    name: "IPIP shorter than an IP header",
+    send: async (g) => {
+      await g.send(["45".padEnd(38, "0")], { proto: IPIP });
+      await g.send([await good(g)]);
+      assert.ok(await g.judge.receive(50));
+    },
+    counts: answered(),
+  },
+  {
     name: "ESP payload sent as AH",
     send: async (g) => g.send([await good(g)], { proto: AH }),
     counts: refused("XfrmInNoStates", "InNoStates"),

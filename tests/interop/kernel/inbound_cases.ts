@@ -245,6 +245,7 @@ const OTHER_CASES: readonly FailureCase[] = [
     outer(join(Uint8Array.of(4, 0, 0, 0x55), bytes(40, 0x71)), { proto: PROTO.comp }),
   ),
   inbound("bare IPIP", {}, outer(inner(), { proto: PROTO.ipip })),
+  inbound("bare IPIP, shorter than an IP header", {}, outer(inner().slice(0, 19), { proto: PROTO.ipip })),
 ];
 
 export const INBOUND_CASES: readonly FailureCase[] = [...ESP_CASES, ...BEET_CASES, ...OTHER_CASES];
