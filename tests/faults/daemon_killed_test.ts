@@ -75,7 +75,7 @@ for (const placement of ["packed", "isolated"] as const satisfies readonly Place
       await sendFrames(topology, b.netns, "wire", inwards);
       await ping(topology, a.netns, "10.9.0.2");
       const after = (await daemon.link(a.netns, "vti1")).stats64.rx;
-      assert.deepEqual([after.packets - before.packets, after.errors - before.errors], [1, REPLAYED]);
+      assert.deepEqual([after.packets - before.packets, after.errors - before.errors], [1, inwards.length]);
       await daemon.stop();
 
       const median = back.toSorted((x, y) => x - y)[Math.floor(back.length / 2)]!;
@@ -95,14 +95,14 @@ async function firstAnswer(topology: Topology, from: TunnelEnd): Promise<number>
   return now;
 }
 
-/** The ESP packets to `a` that answer as many echoes, as frames that can be sent again. */
+/** The ESP packets to `a` that answer as many echoes, and what else came meanwhile, as frames that can be sent again. */
 async function answersOf(topology: Topology, a: TunnelEnd, b: TunnelEnd, count: number): Promise<string[]> {
   const wire = await Capture.start(topology, b.netns, "wire", `src host ${b.outer}`);
   await topology.must(a.netns, ["ping", "-n", "-q", "-i", "0.002", "-c", `${count}`, "10.9.0.2"]);
   await wire.holds(count);
   await wire.stop();
   const frames = await readFrames(wire.path);
-  assert.equal(frames.length, count);
+  assert.ok(frames.length >= count, `${frames.length} frames`);
   return frames;
 }
 

@@ -57,7 +57,7 @@ for (const [placement, udp] of [["packed", false], ["isolated", true]] as const)
     const pinging = await topology.spawn(a.netns, ["ping", "-n", "-O", "-i", INTERVAL, "10.9.0.2"]);
     /** As many pings as there have been when the fault came, and some more, are without an answer. */
     const unanswered = () =>
-      pinging.printed(/(?:no answer yet for icmp_seq=\d+\n|errors?\n|unreachable\n){3}$/i);
+      pinging.printed(/(?:.*(?:no answer yet for icmp_seq=\d+|errors?|unreachable)\n){3}$/i);
     const answered = async () => {
       const before = pinging.output.length;
       await eventually(() => assert.match(pinging.output.slice(before), /bytes from/));
