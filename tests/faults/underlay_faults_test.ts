@@ -85,25 +85,32 @@ for (const [placement, udp] of [["packed", false], ["isolated", true]] as const)
   Deno.test(`a namespace is deleted under traffic, and the other's goes on, ${how}`, async () => {
     await using topology = new Topology();
     const { a, b, daemon } = await pair(topology, placement, udp);
-    const c = await topology.addNetns("c");
-    const before = descriptors(daemon);
-    await topology.veth(
-      { netns: a.netns, ifname: "wire2", addresses: ["198.51.100.1/24"] },
-      { netns: c, ifname: "wire", addresses: ["198.51.100.2/24"] },
-    );
-    const more = {
-      a: { ...a, outer: "198.51.100.1", inner: ["10.8.0.1/24"], spi: 0x5001 },
-      c: { ...b, netns: c, outer: "198.51.100.2", inner: ["10.8.0.2/24"], spi: 0x5002 },
+    /** Gives how many descriptors are left. */
+    const deleteAnother = async (n: number) => {
+      const c = await topology.addNetns(`c${n}`);
+      const before = descriptors(daemon);
+      await topology.veth(
+        { netns: a.netns, ifname: `wire${n}`, addresses: [`198.51.${n}.1/24`] },
+        { netns: c, ifname: "wire", addresses: [`198.51.${n}.2/24`] },
+      );
+      const more = {
+        a: { ...a, outer: `198.51.${n}.1`, inner: [`10.8.${n}.1/24`], spi: 0x5001 + 2 * n },
+        c: { ...b, netns: c, outer: `198.51.${n}.2`, inner: [`10.8.${n}.2/24`], spi: 0x5002 + 2 * n },
+      };
+      const setup = { ifname: `vti${n}`, key: n, algorithm: algorithm("gcm128"), udp };
+      await setUpTunnel(topology, setup, more.a, more.c);
+      const load = ["ping", "-q", "-s", "1000", "-i", "0.002", `10.8.${n}.2`];
+      const loads = [await topology.spawn(a.netns, load), await topology.spawn(a.netns, load)];
+      await ping(topology, a.netns, `10.8.${n}.2`);
+      await must(["ip", "netns", "del", c]);
+      await daemon.process.printed(new RegExp(`${c}: .*the namespace is gone`));
+      await ping(topology, a.netns, "10.9.0.2");
+      await Promise.all(loads.map((load) => load.stop("SIGINT")));
+      return before;
     };
-    const setup = { ifname: "vti2", key: 8, algorithm: algorithm("gcm128"), udp };
-    await setUpTunnel(topology, setup, more.a, more.c);
-    const load = ["ping", "-q", "-s", "1000", "-i", "0.002", "10.8.0.2"];
-    const loads = [await topology.spawn(a.netns, load), await topology.spawn(a.netns, load)];
-    await ping(topology, a.netns, "10.8.0.2");
-    await must(["ip", "netns", "del", c]);
-    await daemon.process.printed(/the namespace is gone/);
-    await ping(topology, a.netns, "10.9.0.2");
-    await Promise.all(loads.map((load) => load.stop("SIGINT")));
+    // Workers that the first namespace brought are kept.
+    await deleteAnother(100);
+    const before = await deleteAnother(101);
     // The tunnel at this end is still there: its device, and nothing of the namespace that is gone.
     await eventually(() => assert.equal(descriptors(daemon), before + 1));
     assert.equal(await restarts(daemon), 0);

@@ -33,7 +33,7 @@ export interface MixedOptions {
 const RATE = 100;
 const LEFT_ALONE = 4;
 /** What resident memory may gain from one time to the next, MiB. */
-const GROWTH_MIB = 32;
+const GROWTH_MIB = 64;
 const SCRIPT = new URL("tagged_traffic.py", import.meta.url).pathname;
 
 interface TrafficReport {
