@@ -83,7 +83,8 @@ export class NetnsActor implements Behaviour<Batch> {
   readonly #raw: MmsgSender;
   /** Receivers by descriptor, which is also the token they are watched with. */
   readonly #receivers = new Map<number, SlabReceiver>();
-  readonly #udp: UdpSender[] = [];
+  /** By each socket in turn: what it takes of a batch, from packet CURSOR on. */
+  readonly #sends: ((batch: Batch) => void)[] = [];
   readonly #udpPorts = udpPortsOf([]);
   readonly #packet: PacketSender;
   readonly #nextHops: NextHops;
@@ -101,6 +102,7 @@ export class NetnsActor implements Behaviour<Batch> {
     for (const parm of init.tunnels) this.#tunnels.set(parm);
     this.#raw = new MmsgSender(init.sendFd);
     this.#packet = new PacketSender(init.packetFd);
+    this.#sends.push((batch) => this.#sendRaw(batch));
     this.#nextHops = new NextHops(
       new NextHopLookup(init.hopsFd),
       new PacketFilters(init.netnsFd, init.nftablesFd),
@@ -223,15 +225,23 @@ export class NetnsActor implements Behaviour<Batch> {
 
   /** Sends what was not refused, each packet by the socket that fits it, and lets the batch go home. */
   #send(batch: Batch): void {
-    for (const sender of this.#udp) this.#refuseFrom(batch, sender.send(batch, 0));
-    const hop = this.#nextHops.find(batch, this.#udpPorts, this.#context.now());
-    this.#refuseFrom(
-      batch,
-      hop === null ? this.#raw.send(batch, 0, this.#udpPorts) : this.#packet.send(batch, hop, this.#udpPorts),
-    );
+    for (let i = 0; i < this.#sends.length; i++) {
+      this.#quarantine.runTogether(Stage.send, batch, this.#sends[i]);
+    }
     batch.i32[TO] = batch.i32[OWNER];
     batch.i32[KIND] = BatchKind.done;
     this.#context.sendParcel(batch);
+  }
+
+  /** Sends what no UDP socket takes: past the kernel's IP layer where all can go there. */
+  #sendRaw(batch: Batch): void {
+    const ports = this.#udpPorts;
+    const from = batch.i32[CURSOR];
+    const hop = this.#nextHops.find(batch, ports, this.#context.now());
+    const sent = hop === null
+      ? this.#raw.send(batch, from, ports)
+      : this.#packet.send(batch, from, hop, ports);
+    this.#refuseFrom(batch, sent);
   }
 
   /** The socket is full: what is left is dropped here, at the edge, and counted. */
@@ -250,7 +260,8 @@ export class NetnsActor implements Behaviour<Batch> {
   /** Opens a port, or changes what comes to an open one. */
   #openUdp({ port, fd, types }: UdpPort): void {
     if (this.#udpPorts[port] === 0) {
-      this.#udp.push(new UdpSender(fd, port));
+      const sender = new UdpSender(fd, port);
+      this.#sends.unshift((batch) => this.#refuseFrom(batch, sender.send(batch, batch.i32[CURSOR])));
       this.#listen(new UdpReceiver(fd, port));
     }
     this.#udpPorts[port] = types;

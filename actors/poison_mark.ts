@@ -17,8 +17,9 @@ export const STAGES = [
   "lookup of the tunnel",
   "decryption",
   "delivery",
+  "sending",
 ] as const;
-export const Stage = { read: 1, transmit: 2, account: 3, input: 4, receive: 5, deliver: 6 } as const;
+export const Stage = { read: 1, transmit: 2, account: 3, input: 4, receive: 5, deliver: 6, send: 7 } as const;
 export type Stage = (typeof Stage)[keyof typeof Stage];
 
 export const MARK_STAGE = 0;

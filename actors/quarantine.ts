@@ -41,6 +41,7 @@ const REASONS: Readonly<Record<Stage, number>> = {
   [Stage.input]: DropReason.InPoison,
   [Stage.receive]: DropReason.InPoison,
   [Stage.deliver]: DropReason.InPoison,
+  [Stage.send]: DropReason.OutPoison,
 };
 
 export class Quarantine {
@@ -83,6 +84,28 @@ export class Quarantine {
     this.#mark[MARK_STAGE] = 0;
   }
 
+  /**
+   * Runs a stage that handles packets together. `work` starts at packet CURSOR and moves it behind those that it is
+   * through with. Where it throws, it is shown each of the others alone: which of them it throws at is then known, and
+   * none is handled twice.
+   */
+  runTogether(stage: Stage, batch: Batch, work: (batch: Batch) => void): void {
+    batch.i32[CURSOR] = 0;
+    this.#mark[MARK_STAGE] = stage;
+    if (this.#carefulUntil !== 0 || !this.#passes(batch, work)) this.#oneByOne(stage, batch, work);
+    this.#mark[MARK_STAGE] = 0;
+  }
+
+  #passes(batch: Batch, work: (batch: Batch) => void): boolean {
+    try {
+      work(batch);
+      if (batch.i32[COUNT] > 0) this.#inARow = 0;
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   /** Runs a stage until it is through; what it throws at is dropped. */
   #attempt(stage: Stage, batch: Batch, work: (batch: Batch) => void): void {
     const i32 = batch.i32;
@@ -104,11 +127,11 @@ export class Quarantine {
     }
   }
 
-  /** Shows the stage each packet of the batch alone. */
+  /** Shows the stage each packet of the batch from CURSOR on alone. */
   #oneByOne(stage: Stage, batch: Batch, work: (batch: Batch) => void): void {
     const i32 = batch.i32;
     const count = i32[COUNT];
-    for (let i = 0; i < count; i++) {
+    for (let i = i32[CURSOR]; i < count; i++) {
       i32[COUNT] = i + 1;
       i32[CURSOR] = i;
       if (this.suspects(stage, batch.u8, i32[OFFSET + i], i32[LENGTH + i])) this.#drop(stage, batch, i);

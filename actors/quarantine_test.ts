@@ -36,7 +36,22 @@ function setUp(watch = new PoisonWatch(() => 0)) {
     i32[CURSOR] = 0;
   };
   const run = (batch: Batch) => quarantine.run(Stage.transmit, batch, work);
-  return { watch, clock, letters, dropped, seen, said, quarantine, run };
+  // Handles two packets at a time, as a sender does that gives them to the kernel together.
+  const pairs = (batch: Batch) => {
+    const { i32, u8 } = batch;
+    while (i32[CURSOR]! < i32[COUNT]!) {
+      const first = i32[CURSOR]!;
+      const deeds: number[] = [];
+      for (let i = first; i < Math.min(first + 2, i32[COUNT]!); i++) {
+        if (i32[REASON + i] === 0) deeds.push(u8[i32[OFFSET + i]! + 20]!);
+      }
+      if (deeds.includes(THROWS)) throw new Error("told to throw");
+      seen.push(...deeds);
+      i32[CURSOR] = first + 2;
+    }
+  };
+  const runTogether = (batch: Batch) => quarantine.runTogether(Stage.send, batch, pairs);
+  return { watch, clock, letters, dropped, seen, said, quarantine, run, runTogether };
 }
 
 const THROWS = 66;
@@ -69,6 +84,25 @@ Deno.test("Quarantine drops what a stage throws at and goes on behind it", () =>
   assert.deepEqual(reasons(batch), [0, poison, 0, poison, poison]);
   assert.deepEqual(t.dropped, [poison, poison, poison]);
   assert.equal(batch.i32[CURSOR], 0);
+});
+
+Deno.test("Quarantine.runTogether() finds the packet that a stage throws at, and shows none twice", () => {
+  const t = setUp();
+  const batch = batchOf(1, 2, 3, THROWS, 4, THROWS, 5);
+  t.runTogether(batch);
+  assert.deepEqual(t.seen, [1, 2, 3, 4, 5]);
+  const poison = DropReason.OutPoison;
+  assert.deepEqual(reasons(batch), [0, 0, 0, poison, 0, poison, 0]);
+  assert.deepEqual(t.dropped, [poison, poison]);
+  assert.deepEqual([batch.count, t.letters[0]!.stage], [7, Stage.send]);
+});
+
+Deno.test("Quarantine.runTogether() lets an old worker end when nothing but throws is left", () => {
+  const t = setUp();
+  const all = () => batchOf(...new Array<number>(64).fill(THROWS));
+  for (let n = 0; n < 20; n++) t.runTogether(all());
+  t.clock.now = 60_001;
+  assert.throws(() => t.runTogether(all()), /told to throw/);
 });
 
 Deno.test("Quarantine reports once a second, without the packet's bytes", () => {

@@ -10,9 +10,11 @@ import {
   DEVICE_MTU,
   IFINDEX,
   KIND,
+  LENGTH,
   LINK,
   LOCAL,
   NEXT_SLOT,
+  OFFSET,
   OKEY,
   PACKET_TUNNEL,
   REASON,
@@ -82,6 +84,9 @@ export class TunnelActor implements Behaviour<Batch> {
   readonly #quarantine: Quarantine;
   readonly #count = (batch: Batch) => this.#countAndAnswer(batch);
   readonly #write = (batch: Batch) => this.#writeOwn(batch);
+  readonly #threw = (error: unknown) => this.#threwAtHeld(error);
+  /** Batch whose packets are being written. */
+  #delivering: Batch | null = null;
 
   constructor(context: Context<Batch>, init: TunnelInit, quarantine: QuarantineInit) {
     this.#context = context;
@@ -277,6 +282,7 @@ export class TunnelActor implements Behaviour<Batch> {
     const cells = this.#init.counters;
     const output = this.#output;
     output.begin(this.#init.tunFd);
+    this.#delivering = batch;
     for (let i = i32[CURSOR]; i < i32[COUNT]; i++) {
       if (i32[PACKET_TUNNEL + i] !== self) continue;
       i32[CURSOR] = i;
@@ -287,9 +293,19 @@ export class TunnelActor implements Behaviour<Batch> {
         countReceived(cells, batch, i);
       }
     }
-    output.end();
+    output.end(this.#threw);
     if (output.refused > 0) countReason(cells, DropReason.InDeviceDown, output.refused);
+    if (output.lost > 0) countReason(cells, DropReason.InPoison, output.lost);
+    output.taken();
+    this.#delivering = null;
     i32[CURSOR] = 0;
+  }
+
+  /** Something threw at packets that were held back to be joined. The last one of the batch stands for them. */
+  #threwAtHeld(error: unknown): void {
+    const { i32, u8 } = this.#delivering!;
+    const last = i32[COUNT] - 1;
+    this.#quarantine.threw(Stage.deliver, u8, i32[OFFSET + last], i32[LENGTH + last], error);
   }
 
   /** A batch came back from a worker that failed: what was in it is lost, and said so. */

@@ -50,13 +50,13 @@ export class PacketSender extends SlabSender {
   }
 
   /**
-   * Sends to `hop` all packets whose REASON is 0, but not those that a UdpSender of one of `udpPorts` takes: OFFSET and LENGTH
+   * Sends to `hop` all packets from index `from` on whose REASON is 0, but not those that a UdpSender of one of `udpPorts` takes: OFFSET and LENGTH
    * are the whole packet with its checksum. Returns the first packet not handled because the socket is full, or COUNT.
    * A packet that is refused for itself gets REASON OutError, with the errno in INFO.
    */
-  send(batch: Batch, hop: NextHop, udpPorts: UdpPorts): number {
+  send(batch: Batch, from: number, hop: NextHop, udpPorts: UdpPorts): number {
     if (hop !== this.#hop) this.#address(hop);
-    const messages = this.#build(batch, udpPorts);
+    const messages = this.#build(batch, from, udpPorts);
     const handled = this.flush(batch, messages);
     return handled < messages ? this.first[handled] : batch.i32[COUNT];
   }
@@ -77,13 +77,13 @@ export class PacketSender extends SlabSender {
     this.#hop = hop;
   }
 
-  #build(batch: Batch, udpPorts: UdpPorts): number {
+  #build(batch: Batch, from: number, udpPorts: UdpPorts): number {
     const packets = batch.i32;
     const { table } = this;
     const lo = packets[ADDRESS_LO];
     const hi = packets[ADDRESS_HI];
     let m = 0;
-    for (let i = 0, count = packets[COUNT]; i < count; i++) {
+    for (let i = from, count = packets[COUNT]; i < count; i++) {
       if (packets[REASON + i] !== 0 || isUdpOf(packets, i, udpPorts)) continue;
       table.setIovecBase(m, 0, lo, hi, packets[OFFSET + i]);
       table.setIovecLength(m, 0, packets[LENGTH + i]);

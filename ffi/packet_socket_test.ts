@@ -71,7 +71,7 @@ Deno.test("PacketSender sends a full batch to a neighbour, who takes it for any 
       for (let i = 0; i < BATCH_PACKETS; i++) append(batch, a, b, 100 + 20 * i, i);
       batch.i32[REASON + 3] = DropReason.OutTooBig;
       batch.i32[UDP_PORTS + 5] = (4500 << 16) | 4500;
-      assert.equal(sender.send(batch, hop, udpPortsOf([4500])), BATCH_PACKETS);
+      assert.equal(sender.send(batch, 0, hop, udpPortsOf([4500])), BATCH_PACKETS);
       epoll.add(receiver.fd, EPOLLIN, 1);
       assert.equal(epoll.wait(5000), 1);
       const into = new Batch(newSlab(slabId++));
@@ -96,7 +96,7 @@ Deno.test("PacketSender marks packets that are longer than the device takes and 
   await withSender(true, ({ a, b, sender, hops }) => {
     const batch = new Batch(newSlab(slabId++));
     for (const length of [100, 1600, 200]) append(batch, a, b, length, 1);
-    assert.equal(sender.send(batch, hops.find(b.u32, a.u32, 0)!, NO_PORTS), 3);
+    assert.equal(sender.send(batch, 0, hops.find(b.u32, a.u32, 0)!, NO_PORTS), 3);
     assert.deepEqual([...batch.i32.subarray(REASON, REASON + 3)], [0, DropReason.OutError, 0]);
     assert.equal(batch.i32[INFO + 1], EMSGSIZE);
   });

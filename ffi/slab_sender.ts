@@ -1,5 +1,5 @@
 /** Sending up to 64 messages with one sendmmsg, each straight from its place in a slab. */
-import { type Batch, INFO, REASON } from "../datapath/batch.ts";
+import { type Batch, CURSOR, INFO, REASON } from "../datapath/batch.ts";
 import { DropReason } from "../datapath/drop_reason.ts";
 import { EAGAIN, EINTR, ENOBUFS, ENOMEM, errno } from "./errno.ts";
 import { libc } from "./libc.ts";
@@ -30,7 +30,7 @@ export abstract class SlabSender {
   /**
    * Sends messages 0 to `messages` - 1 of the table. Returns the first one not handled because of an error that
    * stops, or `messages`. A message that the kernel refuses for itself gets REASON OutError and
-   * INFO errno, and the others go on.
+   * INFO errno, and the others go on. CURSOR follows: it is behind the last packet that was handled.
    *
    * Ends: each turn handles a message, returns, or counts an interrupt.
    */
@@ -41,6 +41,7 @@ export abstract class SlabSender {
       const sent = libc.sendmmsg(this.fd, this.table.pointers[m], messages - m, MSG_DONTWAIT);
       if (sent > 0) {
         m += sent;
+        batch.i32[CURSOR] = this.last[m - 1] + 1;
         continue;
       }
       const error = errno();
@@ -48,6 +49,7 @@ export abstract class SlabSender {
       this.lastErrno = error;
       if (this.stops(error, m)) return m;
       refusePackets(batch, this.first[m], this.last[m], error);
+      batch.i32[CURSOR] = this.last[m] + 1;
       m++;
     }
     return m;

@@ -28,7 +28,7 @@ const IPPROTO_TCP = 6;
 const IPPROTO_UDP = 17;
 
 /** Flows that are collected at once. */
-const FLOWS = 16;
+export const FLOWS = 16;
 /** Datagrams in a super-packet at the most, as in the kernel (UDP_GRO_CNT_MAX). */
 const MAX_DATAGRAMS = 64;
 /** Longest super-packet: what the length field of IPv4 holds. */
@@ -122,7 +122,10 @@ export class Coalescer {
     else this.#writeAlone(batch, at, length);
   }
 
-  /** Writes all that is collected and lets the batch go. */
+  /**
+   * Writes all that is collected and lets the batch go. Where the sink throws, what was to be written is no longer
+   * held, and another call writes the rest.
+   */
   flush(): void {
     if (this.#batch === null) return;
     this.#emitAll();
@@ -195,11 +198,12 @@ export class Coalescer {
     }
     const row = flow * ROW_WORDS;
     for (let word = 0; word < ROW_WORDS; word++) rows[row + word] = rows[packet + word];
-    rows[row + PACKETS] = 1;
     rows[row + PSEUDO] = ipPseudo(view, at, rows[packet + IP_BYTES], rows[packet + PROTOCOL], 0);
     const headerBytes = rows[packet + HEADER_BYTES];
     memcpy(this.#piece, flow * PIECE_BYTES + PACKET, view, at, headerBytes);
     this.#addPart(flow, 0, at + headerBytes, rows[packet + SEGMENT_BYTES]);
+    // Last: nothing is held of a packet at which this throws.
+    rows[row + PACKETS] = 1;
   }
 
   #addPart(flow: number, n: number, at: number, bytes: number): void {
@@ -240,11 +244,11 @@ export class Coalescer {
       return false;
     }
     this.#addPart(flow, packets, at + headerBytes, size);
-    rows[row + BYTES] = bytes + size;
-    rows[row + PACKETS] = packets + 1;
     const ended = isTcp
       ? tcpJoinFlags(piece, first + ipBytes, view, at + ipBytes)
       : packets + 1 === MAX_DATAGRAMS;
+    rows[row + BYTES] = bytes + size;
+    rows[row + PACKETS] = packets + 1;
     if (ended || size < rows[row + SEGMENT_BYTES]) this.#emit(flow);
     return true;
   }

@@ -1,14 +1,20 @@
-/** Stages of the packet path that a packet can harm: by what it carries, "throw-encrypt", "hang-deliver" and so on. */
+/** Stages of the packet path that a packet can harm: by what it carries, or by its length where that can't be read. */
 import { TunOutput } from "../../actors/tun_output.ts";
 import { type Batch, COUNT, CURSOR, LENGTH, OFFSET, REASON } from "../../datapath/batch.ts";
 import { XfrmTable } from "../../datapath/xfrm/xfrm_table.ts";
+import { SlabSender } from "../../ffi/slab_sender.ts";
 
 type Stage = "encrypt" | "deliver";
+
+/** Payload of a datagram at which sending throws. */
+export const UNSENDABLE_BYTES = 777;
+/** The same with its headers, padded to 808, in ESP with AES-GCM behind an IPv4 header. */
+const UNSENDABLE_PACKET = 20 + 8 + 8 + 808 + 16;
 
 /** Text that a packet must carry, and what a test sends. */
 export const harmful = (deed: "throw" | "hang", stage: Stage): string => `${deed}-${stage}`;
 
-/** Makes encryption and delivery of this worker harmed. */
+/** Makes encryption, sending and delivery of this worker harmed. */
 export function poisonable(): void {
   const { transmit } = XfrmTable.prototype;
   XfrmTable.prototype.transmit = function (batch: Batch): void {
@@ -25,11 +31,28 @@ export function poisonable(): void {
     }
     transmit.call(this, batch);
   };
+  const sender = SlabSender.prototype as unknown as Flushing;
+  const { flush } = sender;
+  sender.flush = function (batch, messages) {
+    for (let m = 0; m < messages; m++) {
+      for (let i = this.first[m]!; i <= this.last[m]!; i++) {
+        if (batch.i32[LENGTH + i] === UNSENDABLE_PACKET) throw new Error("told to throw");
+      }
+    }
+    return flush.call(this, batch, messages);
+  };
   const { add } = TunOutput.prototype;
   TunOutput.prototype.add = function (batch: Batch, i: number): void {
     if (isHarmful(batch, i, "deliver")) harm(batch, i, "deliver");
     add.call(this, batch, i);
   };
+}
+
+/** What a SlabSender keeps to itself. */
+interface Flushing {
+  readonly first: Uint8Array;
+  readonly last: Uint8Array;
+  flush(batch: Batch, messages: number): number;
 }
 
 function isHarmful(batch: Batch, i: number, stage: Stage): boolean {

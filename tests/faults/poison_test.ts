@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { algorithm } from "../doubles/algorithms.ts";
 import { Daemon } from "../doubles/daemon.ts";
 import { eventually } from "../doubles/eventually.ts";
-import { harmful } from "../doubles/poisonable.ts";
+import { harmful, UNSENDABLE_BYTES } from "../doubles/poisonable.ts";
 import { type Background, Topology } from "../doubles/topology.ts";
 import { ping } from "../doubles/traffic.ts";
 import { joinedPair, setUpTunnel, type TunnelEnd } from "../doubles/tunnel.ts";
@@ -21,23 +21,22 @@ for (const placement of ["packed", "isolated"] as const) {
     for (const stage of ["encrypt", "deliver"] as const) {
       await send(topology, a, harmful("throw", stage), PACKETS);
     }
-    const sender = await drops(a, "OutPoison", PACKETS);
+    await send(topology, a, "x".repeat(UNSENDABLE_BYTES), PACKETS);
+    const sender = await drops(a, "OutPoison", 2 * PACKETS);
     const receiver = await drops(b, "InPoison", PACKETS);
     await ping(topology, a.netns, "10.9.0.2");
     await pinging.stop("SIGINT");
 
-    assert.equal(sender.stats64.tx.errors, PACKETS);
+    assert.equal(sender.stats64.tx.errors, 2 * PACKETS);
     assert.equal(receiver.stats64.rx.errors, PACKETS);
     assert.equal(await restarts(a.daemon), 0);
     assert.match(pinging.output, / 0% packet loss/);
-    assert.match(
-      a.daemon.process.output,
-      /encryption: .* at "told to throw", \d+ bytes, SHA-256 [0-9a-f]{64}\n/,
-    );
-    assert.match(
-      a.daemon.process.output,
-      /delivery: .* at "told to throw", \d+ bytes, SHA-256 [0-9a-f]{64}\n/,
-    );
+    for (const stage of ["encryption", "sending", "delivery"]) {
+      assert.match(
+        a.daemon.process.output,
+        new RegExp(`${stage}: .* at "told to throw", \\d+ bytes, SHA-256 [0-9a-f]{64}\\n`),
+      );
+    }
   });
 
   Deno.test(`a packet at which a worker hangs does so twice and no more, ${placement}`, async () => {
