@@ -242,16 +242,18 @@ export class NetnsSpace {
   /** Adds or updates an SA, with its UDP port. */
   async stateChange(
     request: XfrmStateRequest,
-    change: (xfrm: XfrmUser) => Result<XfrmStateInfo>,
+    op: "new" | "upd",
   ): Promise<Result<XfrmStateInfo>> {
     if (request.encap !== undefined) {
       // A request that is refused opens no socket.
-      const verified = this.xfrm.verifyState(request);
+      const verified = this.xfrm.verifyState(request, op);
       if (!verified.ok) return verified;
     }
     const port = await this.openUdpPort(request);
     if (!port.ok) return port;
-    const result = await this.xfrmChange(change);
+    const result = await this.xfrmChange((xfrm) =>
+      op === "new" ? xfrm.newState(request) : xfrm.updState(request)
+    );
     if (result.ok) this.#weaknesses.note(request);
     return result;
   }

@@ -269,11 +269,11 @@ export class UserSpaceGateway implements Gateway {
   }
 
   newState(ns: NetnsRef, request: XfrmStateRequest): Promise<Result<XfrmStateInfo>> {
-    return this.#spaces.change(ns, (space) => space.stateChange(request, (xfrm) => xfrm.newState(request)));
+    return this.#spaces.change(ns, (space) => space.stateChange(request, "new"));
   }
 
   updState(ns: NetnsRef, request: XfrmStateRequest) {
-    return this.#spaces.change(ns, (space) => space.stateChange(request, (xfrm) => xfrm.updState(request)));
+    return this.#spaces.change(ns, (space) => space.stateChange(request, "upd"));
   }
 
   delState(ns: NetnsRef, id: XfrmStateId) {

@@ -49,51 +49,67 @@ export class XfrmStateUser {
   }
 
   newState(request: XfrmStateRequest): Result<XfrmStateInfo> {
-    const made = constructState(withSysctls(request, this.#deps), this.#deps);
-    if (!made.ok) return made;
-    if (this.#sad.locate(made.value.record)) {
-      zeroKeys(made.value.record.transform);
-      return fail("EEXIST", `Cannot add ${saName(request)}: one that takes its mark exists`);
-    }
-    const admitted = this.#sad.admit(made.value);
+    const constructed = this.#constructNew(request);
+    if (!constructed.ok) return constructed;
+    const { made } = constructed.value;
+    const admitted = this.#sad.admit(made);
     if (!admitted.ok) return admitted;
-    const larval = larvalOf(this.#sad.acquiring(), made.value);
-    this.#sad.insert(made.value);
+    const larval = larvalOf(this.#sad.acquiring(), made);
+    this.#sad.insert(made);
     if (larval !== undefined) this.#sad.remove(larval);
-    return ok(this.#notify("newsa", made.value));
+    return ok(this.#notify("newsa", made));
   }
 
   /** Replaces a reserved SPI; in a valid SA, only what xfrm_state_update() does. */
   updState(request: XfrmStateRequest): Result<XfrmStateInfo> {
-    const made = constructState(withSysctls(request, this.#deps), this.#deps);
-    if (!made.ok) return made;
-    const old = this.#sad.locate(made.value.record);
-    if (!old) {
-      zeroKeys(made.value.record.transform);
-      return fail("ESRCH", `Cannot update ${saName(request)}: none such`);
-    }
+    const constructed = this.#constructUpdate(request);
+    if (!constructed.ok) return constructed;
+    const { made, old } = constructed.value;
     if (old.acquiring) {
-      const admitted = this.#sad.admit(made.value);
+      const admitted = this.#sad.admit(made);
       if (!admitted.ok) return admitted;
       this.#sad.remove(old);
-      this.#sad.insert(made.value);
-      return ok(this.#notify("updsa", made.value));
+      this.#sad.insert(made);
+      return ok(this.#notify("updsa", made));
     }
-    zeroKeys(made.value.record.transform);
-    if (old.record.encapType !== made.value.record.encapType) {
-      return fail("EINVAL", `Cannot update ${saName(request)}: its encap type is another`, "encap");
-    }
-    this.#update(old, made.value);
+    zeroKeys(made.record.transform);
+    this.#update(old, made);
     this.#sad.changed(old);
     return ok(this.#notify("updsa", old));
   }
 
-  /** What is wrong with a request by itself, whatever is there already. */
-  verifyState(request: XfrmStateRequest): Result<void> {
-    const made = constructState(request, this.#deps);
-    if (!made.ok) return made;
-    zeroKeys(made.value.record.transform);
+  /** What newState() or updState() would refuse for what the request says, or for what is there. */
+  verifyState(request: XfrmStateRequest, op: "new" | "upd"): Result<void> {
+    const constructed = op === "new" ? this.#constructNew(request) : this.#constructUpdate(request);
+    if (!constructed.ok) return constructed;
+    zeroKeys(constructed.value.made.record.transform);
     return ok(undefined);
+  }
+
+  /** An SA that no other stands in the way of. */
+  #constructNew(request: XfrmStateRequest): Result<{ readonly made: StateEntry }> {
+    const made = constructState(withSysctls(request, this.#deps), this.#deps);
+    if (!made.ok) return made;
+    if (!this.#sad.locate(made.value.record)) return ok({ made: made.value });
+    zeroKeys(made.value.record.transform);
+    return fail("EEXIST", `Cannot add ${saName(request)}: one that takes its mark exists`);
+  }
+
+  /** An SA, and the one that it may update. */
+  #constructUpdate(
+    request: XfrmStateRequest,
+  ): Result<{ readonly made: StateEntry; readonly old: StateEntry }> {
+    const made = constructState(withSysctls(request, this.#deps), this.#deps);
+    if (!made.ok) return made;
+    const { record } = made.value;
+    const old = this.#sad.locate(record);
+    if (old && (old.acquiring || old.record.encapType === record.encapType)) {
+      return ok({ made: made.value, old });
+    }
+    zeroKeys(record.transform);
+    return old
+      ? fail("EINVAL", `Cannot update ${saName(request)}: its encap type is another`, "encap")
+      : fail("ESRCH", `Cannot update ${saName(request)}: none such`);
   }
 
   delState(id: XfrmStateId): Result<void> {

@@ -414,9 +414,19 @@ Deno.test("newState() cuts an original address to the family of the SA", () => {
 
 Deno.test("verifyState() tells what newState() would refuse, adds nothing and keeps no key", () => {
   const { user, specs, sent } = setUpXfrm();
-  assert.equal(errnoOf(user.verifyState({ ...SA, tfcpad: 5, mode: "transport" })), "EINVAL tfcpad");
-  value(user.verifyState(SA));
+  assert.equal(errnoOf(user.verifyState({ ...SA, tfcpad: 5, mode: "transport" }, "new")), "EINVAL tfcpad");
+  value(user.verifyState(SA, "new"));
   assert.deepEqual([user.stateCount, sent.length], [0, 0]);
   assert.ok(specs.length > 0);
   for (const { aead } of specs) assert.ok(aead!.key.every((byte) => byte === 0));
+});
+
+Deno.test("verifyState() tells what stands in the way of an SA, or that there is none to update", () => {
+  const { user } = setUpXfrm();
+  assert.equal(errnoOf(user.verifyState(SA, "upd")), "ESRCH");
+  value(user.newState(SA));
+  assert.equal(errnoOf(user.verifyState(SA, "new")), "EEXIST");
+  value(user.verifyState(SA, "upd"));
+  const encap = { type: "espinudp", sport: 4500, dport: 4500, oaddr: "0.0.0.0" } as const;
+  assert.equal(errnoOf(user.verifyState({ ...SA, encap }, "upd")), "EINVAL encap");
 });

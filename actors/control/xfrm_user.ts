@@ -64,8 +64,8 @@ export class XfrmUser {
     return this.#states.updState(request);
   }
 
-  verifyState(request: XfrmStateRequest): Result<void> {
-    return this.#states.verifyState(request);
+  verifyState(request: XfrmStateRequest, op: "new" | "upd"): Result<void> {
+    return this.#states.verifyState(request, op);
   }
 
   delState(id: XfrmStateId): Result<void> {

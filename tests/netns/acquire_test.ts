@@ -122,7 +122,9 @@ Deno.test("an SA in UDP that leads here is heard at its destination port, and an
   assert.deepEqual(answer?.udp, [4501, 5555]);
   const { data } = await judge.open("out", answer.payload);
   assert.ok((await judge.read(data)).reply);
+  await assert.rejects(gateway.daemon.ip(netns, inUdp(config.stateIn, 6666, 6666)), /File exists/);
   const sockets = await topology.must(netns, ["ss", "-Hlun"]);
   assert.match(sockets, /:4501\b/);
+  assert.doesNotMatch(sockets, /:6666\b/, "of a request that was refused");
   assert.doesNotMatch(sockets, /:5555\b/);
 });
