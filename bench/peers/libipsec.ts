@@ -9,6 +9,6 @@ export const libipsec: Contender = {
     const end = (side: Side) => ({ netns: bench.netns[side], outer: UNDERLAY[side], inner: INNER[side] });
     const charons = await startCharons(bench.topology, end("a"), end("b"), { proposal: "aes128gcm16" });
     await reachable(bench, INNER.b);
-    return { server: INNER.b, pids: charons.map(({ pid }) => pid) };
+    return { server: INNER.b, pids: charons.map(({ process }) => process.pid) };
   },
 };

@@ -7,18 +7,30 @@
 import { type Background, must, type Topology } from "./topology.ts";
 
 const CHARON = "/usr/lib/ipsec/charon";
+/** Seconds for which packets of a rekeyed SA are still taken. */
+const DELETE_REKEYED_DELAY = 1;
 
 export interface CharonEnd {
   readonly netns: string;
   readonly outer: string;
   readonly inner: string;
+  /** Where a NAT is between them: the address by which this end reaches the other. */
+  readonly peer?: string;
 }
 
 export interface CharonOptions {
   /** Of ESP, in swanctl's words. */
   readonly proposal: string;
-  /** Log the keys of the CHILD_SA too. */
+  /** Log the keys of CHILD_SAs too, for saEvents(). */
   readonly showKeys?: boolean;
+  /** Seconds after which a has the CHILD_SA rekeyed; absent: never by itself. */
+  readonly rekeySeconds?: number;
+}
+
+export interface Charon {
+  readonly process: Background;
+  /** Runs swanctl; it has to succeed. */
+  swanctl(words: readonly string[]): Promise<string>;
 }
 
 /** Starts both charons and has a set up the CHILD_SA between the inner addresses. */
@@ -27,12 +39,12 @@ export async function startCharons(
   a: CharonEnd,
   b: CharonEnd,
   options: CharonOptions,
-): Promise<[Background, Background]> {
+): Promise<[Charon, Charon]> {
   const secret = crypto.randomUUID();
   const first = await startCharon(topology, a, b, secret, options);
-  const second = await startCharon(topology, b, a, secret, options);
+  const second = await startCharon(topology, b, a, secret, { ...options, rekeySeconds: 0 });
   await first.swanctl(["--initiate", "--child", "inner", "--timeout", "10"]);
-  return [first.process, second.process];
+  return [first, second];
 }
 
 async function startCharon(
@@ -41,12 +53,12 @@ async function startCharon(
   there: CharonEnd,
   secret: string,
   options: CharonOptions,
-) {
+): Promise<Charon> {
   const directory = await topology.directory();
   const vici = `unix://${directory}/vici`;
   const env = { STRONGSWAN_CONF: `${directory}/strongswan.conf` };
   await Deno.writeTextFile(env.STRONGSWAN_CONF, strongswanConf(vici, options.showKeys ? 4 : 1));
-  const config = swanctlConf(here, there, secret, options.proposal);
+  const config = swanctlConf(here, there, secret, options);
   await Deno.writeTextFile(`${directory}/swanctl.conf`, config, { mode: 0o600 });
   await topology.addresses({ netns: here.netns, ifname: "lo", addresses: [`${here.inner}/32`] });
   // A mount made inside `ip netns exec` is seen by this process alone.
@@ -63,6 +75,7 @@ function strongswanConf(vici: string, childLog: number): string {
   return `
 charon {
   load_modular = yes
+  delete_rekeyed_delay = ${DELETE_REKEYED_DELAY}
   plugins {
     include /etc/strongswan.d/charon/*.conf
     kernel-libipsec { load = yes }
@@ -83,13 +96,21 @@ charon {
 `;
 }
 
-function swanctlConf(here: CharonEnd, there: CharonEnd, secret: string, proposal: string): string {
+function swanctlConf(
+  here: CharonEnd,
+  there: CharonEnd,
+  secret: string,
+  { proposal, rekeySeconds = 0 }: CharonOptions,
+): string {
+  // Through a NAT that forwards this port alone IKE has to begin on it.
+  const ports = here.peer === undefined ? "" : "local_port = 4500\n    remote_port = 4500";
   return `
 connections {
   peer {
     version = 2
     local_addrs = ${here.outer}
-    remote_addrs = ${there.outer}
+    remote_addrs = ${here.peer ?? there.outer}
+    ${ports}
     proposals = aes128gcm16-prfsha256-ecp256
     encap = yes
     rekey_time = 0
@@ -102,7 +123,9 @@ connections {
         local_ts = ${here.inner}/32
         remote_ts = ${there.inner}/32
         esp_proposals = ${proposal}
-        rekey_time = 0
+        rekey_time = ${rekeySeconds}
+        rand_time = 0
+        life_time = ${4 * rekeySeconds}
       }
     }
   }
@@ -115,38 +138,4 @@ secrets {
   }
 }
 `;
-}
-
-export interface ChildSa {
-  /** SPI of what the end with this log receives, and of what it sends. */
-  readonly spiIn: number;
-  readonly spiOut: number;
-  /** Hex: of the direction a to b (a initiated) and of the other. */
-  readonly encToB: string;
-  readonly encToA: string;
-  readonly authToB: string;
-  readonly authToA: string;
-}
-
-/** SPIs and keys of the CHILD_SA, from the log of b, which did not initiate. */
-export function childSa(log: string): ChildSa {
-  const spis = log.match(/established with SPIs ([0-9a-f]+)_i ([0-9a-f]+)_o/);
-  if (!spis) throw new Error("Cannot read the CHILD_SA: the log names no SPIs");
-  return {
-    spiIn: parseInt(spis[1]!, 16),
-    spiOut: parseInt(spis[2]!, 16),
-    encToB: keyOf(log, "encryption initiator key"),
-    encToA: keyOf(log, "encryption responder key"),
-    authToB: keyOf(log, "integrity initiator key"),
-    authToA: keyOf(log, "integrity responder key"),
-  };
-}
-
-/** The bytes of a hex dump in the log, "" when there is none of that name. */
-function keyOf(log: string, name: string): string {
-  const dump = log.match(new RegExp(`${name} => (\\d+) bytes @ .*\\n((?:.*\\[CHD\\] +\\d+: .*\\n)+)`));
-  if (!dump) return "";
-  const rows = dump[2]!.matchAll(/\[CHD\] +\d+: ((?:[0-9A-F]{2} )+)/g);
-  const bytes = [...rows].flatMap(([, row]) => row!.trim().split(" "));
-  return bytes.slice(0, Number(dump[1])).join("").toLowerCase();
 }

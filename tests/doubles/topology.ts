@@ -142,6 +142,12 @@ export class Background {
     }
   }
 
+  /** Calls `look` whenever there is more output, until disposed of. */
+  watch(look: () => void): Disposable {
+    this.#watchers.add(look);
+    return { [Symbol.dispose]: () => this.#watchers.delete(look) };
+  }
+
   /** Sends a signal and waits for the end; SIGKILL after `grace` ms. */
   async stop(signal: Deno.Signal = "SIGTERM", grace = TERM_GRACE_MS): Promise<Deno.CommandStatus> {
     if (!this.ended) killQuietly(this.pid, signal);

@@ -7,7 +7,9 @@
  *     wire 192.0.2.1 --------- veth ------------ wire 192.0.2.2
  */
 import assert from "node:assert/strict";
-import { childSa, startCharons } from "../doubles/charon.ts";
+import { startCharons } from "../doubles/charon.ts";
+import { type LoggedSa, saEvents } from "../doubles/charon_log.ts";
+import { ESP_PROPOSALS, saWords } from "../doubles/charon_sa_words.ts";
 import { Daemon } from "../doubles/daemon.ts";
 import { iperfTcp, ping } from "../doubles/traffic.ts";
 import { Topology } from "../doubles/topology.ts";
@@ -17,21 +19,7 @@ const [A, B] = ["192.0.2.1", "192.0.2.2"] as const;
 const [INNER_A, INNER_B] = ["10.98.0.1", "10.98.0.2"] as const;
 const KEY = 7;
 
-/** Proposal of swanctl, and the same in the words of `ip xfrm state`. */
-const PROPOSALS: readonly [string, (enc: string, auth: string) => string][] = [
-  ["aes128gcm16", (enc) => `aead rfc4106(gcm(aes)) 0x${enc} 128`],
-  ["aes256gcm16", (enc) => `aead rfc4106(gcm(aes)) 0x${enc} 128`],
-  ["aes128gcm12", (enc) => `aead rfc4106(gcm(aes)) 0x${enc} 96`],
-  ["aes128gcm8", (enc) => `aead rfc4106(gcm(aes)) 0x${enc} 64`],
-  ["aes128ccm16", (enc) => `aead rfc4309(ccm(aes)) 0x${enc} 128`],
-  ["chacha20poly1305", (enc) => `aead rfc7539esp(chacha20,poly1305) 0x${enc} 128`],
-  ["aes128ctr-sha256", (enc, auth) => `enc rfc3686(ctr(aes)) 0x${enc} auth-trunc hmac(sha256) 0x${auth} 128`],
-  ["aes128-sha256", (enc, auth) => `enc cbc(aes) 0x${enc} auth-trunc hmac(sha256) 0x${auth} 128`],
-  ["aes256-sha512", (enc, auth) => `enc cbc(aes) 0x${enc} auth-trunc hmac(sha512) 0x${auth} 256`],
-  ["aes128-sha1", (enc, auth) => `enc cbc(aes) 0x${enc} auth-trunc hmac(sha1) 0x${auth} 96`],
-];
-
-for (const [proposal, words] of PROPOSALS) {
+for (const proposal of ESP_PROPOSALS) {
   Deno.test(`libipsec and the gateway carry traffic for each other: ${proposal}`, async () => {
     await using topology = new Topology();
     const netns = { a: await topology.addNetns("a"), b: await topology.addNetns("b") };
@@ -45,18 +33,18 @@ for (const [proposal, words] of PROPOSALS) {
     ] as const;
     const [, charon] = await startCharons(topology, ...ends, { proposal, showKeys: true });
     await ping(topology, netns.b, INNER_A);
-    const sa = childSa(charon.output);
+    const sas = saEvents(charon.process.output).flatMap((event) => event.op === "add" ? [event.sa] : []);
     // Killed, so that it says no goodbye; what it sent before has used the first sequence number.
-    await charon.stop("SIGKILL");
+    await charon.process.stop("SIGKILL");
 
     const daemon = await Daemon.start(topology, { placement: "packed" });
     const ip = (text: string) => daemon.ip(netns.b, text);
     await ip(`link add vti1 type vti local ${B} remote ${A} key ${KEY}`);
     const state = `proto esp mode tunnel mark ${KEY} encap espinudp 4500 4500 0.0.0.0`;
-    const toB = words(sa.encToB, sa.authToB);
-    const toA = words(sa.encToA, sa.authToA);
-    await ip(`xfrm state add src ${A} dst ${B} spi ${sa.spiIn} ${state} replay-window 32 ${toB}`);
-    await ip(`xfrm state add src ${B} dst ${A} spi ${sa.spiOut} ${state} replay-oseq 1000 ${toA}`);
+    const [into, out] = sas as [LoggedSa, LoggedSa];
+    const [intoWords, outWords] = [saWords(proposal, into), saWords(proposal, out)];
+    await ip(`xfrm state add src ${A} dst ${B} spi ${into.spi} ${state} replay-window 32 ${intoWords}`);
+    await ip(`xfrm state add src ${B} dst ${A} spi ${out.spi} ${state} replay-oseq 1000 ${outWords}`);
     await ip(policyWords(KEY, "in", "0.0.0.0/0", A, B));
     await ip(policyWords(KEY, "out", "0.0.0.0/0", B, A));
     await ip("link set vti1 up");
