@@ -42,16 +42,19 @@ export interface XfrmSelectorInfo {
   readonly dev?: string;
 }
 
+/** A u64: a number, or its decimal digits where it is more than a number holds exactly. */
+export type U64 = number | string;
+
 /** Byte and packet limits, absent infinite; times in seconds, absent or 0 off. */
 export interface XfrmLimits {
-  readonly byte_soft?: number;
-  readonly byte_hard?: number;
-  readonly packet_soft?: number;
-  readonly packet_hard?: number;
-  readonly time_soft?: number;
-  readonly time_hard?: number;
-  readonly time_use_soft?: number;
-  readonly time_use_hard?: number;
+  readonly byte_soft?: U64;
+  readonly byte_hard?: U64;
+  readonly packet_soft?: U64;
+  readonly packet_hard?: U64;
+  readonly time_soft?: U64;
+  readonly time_hard?: U64;
+  readonly time_use_soft?: U64;
+  readonly time_use_hard?: U64;
 }
 
 export type XfrmProto = "esp" | "ah" | "comp";

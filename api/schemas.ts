@@ -112,15 +112,21 @@ export const selector = z.strictObject({
   dev: ifname.exactOptional(),
 }) satisfies z.ZodType<XfrmSelectorInfo>;
 
+/** The decimal digits of a number that JSON readers would round. */
+export const u64 = z.union([
+  count,
+  z.string().refine((text) => /^\d{1,20}$/.test(text) && BigInt(text) < 1n << 64n, "a number below 2^64"),
+]);
+
 export const limits = z.strictObject({
-  byte_soft: count.exactOptional(),
-  byte_hard: count.exactOptional(),
-  packet_soft: count.exactOptional(),
-  packet_hard: count.exactOptional(),
-  time_soft: count.exactOptional(),
-  time_hard: count.exactOptional(),
-  time_use_soft: count.exactOptional(),
-  time_use_hard: count.exactOptional(),
+  byte_soft: u64.exactOptional(),
+  byte_hard: u64.exactOptional(),
+  packet_soft: u64.exactOptional(),
+  packet_hard: u64.exactOptional(),
+  time_soft: u64.exactOptional(),
+  time_hard: u64.exactOptional(),
+  time_use_soft: u64.exactOptional(),
+  time_use_hard: u64.exactOptional(),
 }) satisfies z.ZodType<XfrmLimits>;
 
 export const encap = z.strictObject({

@@ -19,11 +19,11 @@ export function getU32(text: string): number | null {
   return bounded(text, 0xffffffffn);
 }
 
-/** Exact up to 2^53; above it the nearest number, which no counter reaches. Infinity for 2^64 - 1 (XFRM_INF). */
-export function getU64(text: string): number | null {
+/** A number, or its decimal digits where it is more than a number holds exactly. */
+export function getU64(text: string): number | string | null {
   const value = getUnsigned(text);
   if (value === null) return null;
-  return value === U64_END - 1n ? Infinity : Number(value);
+  return value > BigInt(Number.MAX_SAFE_INTEGER) ? `${value}` : Number(value);
 }
 
 /** An int, negative too. */

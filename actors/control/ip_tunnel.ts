@@ -84,10 +84,14 @@ export class IpTunnelNet {
     return ++this.#order;
   }
 
-  /** Keys and fwmark are not part of a tunnel's identity; ip_vti0 has one too (ip_tunnel_find). */
+  /**
+   * Keys and fwmark are not part of a tunnel's identity; ip_vti0 has one too (ip_tunnel_find). NB: once it was given a
+   * key by ioctl it stands in the bucket of that key, where no search looks.
+   */
   find(parms: VtiParms): ControlTunnel | undefined {
     for (const t of this.tunnels.values()) {
       const p = t.parms;
+      if (t.isFallback && p.iKey !== 0) continue;
       if (p.local === parms.local && p.remote === parms.remote && p.link === parms.link) return t;
     }
     return undefined;

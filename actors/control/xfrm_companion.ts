@@ -44,6 +44,7 @@ export function companionState(of: StateEntry, place: Place, addTime: number): S
     record,
     cells: viewXfrmCells(makeXfrmCells()),
     slot: null,
+    limits: undefined,
     times: timeLimits(undefined),
     acquiring: false,
     dying: false,

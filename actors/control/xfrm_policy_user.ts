@@ -3,6 +3,7 @@
  */
 import type {
   PolicyDir,
+  XfrmLimits,
   XfrmPolicyId,
   XfrmPolicyInfo,
   XfrmPolicyRequest,
@@ -21,7 +22,7 @@ import { fail, ok, type Result } from "./kernel_error.ts";
 import type { Kept, Slot } from "./keeper.ts";
 import type { Sent, XfrmChange } from "./xfrm_change.ts";
 import type { XfrmUserDeps } from "./xfrm_deps.ts";
-import { lifetimeRecord, limitsInfo, passedLimit, type TimeLimits, timeLimits } from "./xfrm_lifetime.ts";
+import { limitsInfo, passedLimit, type TimeLimits, timeLimits } from "./xfrm_lifetime.ts";
 import { parseSelector, selectorInfo, selectorKey } from "./xfrm_selector.ts";
 import { markInfo, markRecord } from "./xfrm_state_request.ts";
 import { parseTemplates, templateInfo } from "./xfrm_template.ts";
@@ -39,7 +40,7 @@ interface PolicyEntry {
   readonly record: Sent<XfrmPolicyRecord>;
   readonly slot: Slot;
   /** Stored and listed; the kernel does not enforce a policy's bytes and packets either. */
-  readonly lifetime: ReturnType<typeof lifetimeRecord>;
+  readonly limits: XfrmLimits | undefined;
   readonly times: TimeLimits;
   readonly flags: readonly ("localok" | "icmp")[];
   readonly ifId: number;
@@ -290,7 +291,7 @@ export class XfrmPolicyUser {
       ...(mark && { mark }),
       ...(entry.ifId && { if_id: entry.ifId }),
       tmpl: record.templates.map((t): Required<XfrmTemplateInfo> => templateInfo(t)),
-      limits: limitsInfo(entry.lifetime, entry.times),
+      limits: limitsInfo(entry.limits),
       // The kernel counts no bytes and packets on a policy.
       lifetime: {
         bytes: 0,
@@ -323,7 +324,7 @@ function makeEntry(
       templates,
       cells: slot.address,
     },
-    lifetime: lifetimeRecord(request.limits),
+    limits: request.limits,
     times: timeLimits(request.limits),
     flags: [...new Set(request.flags ?? [])],
     ifId: place.ifId,

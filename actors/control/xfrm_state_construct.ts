@@ -8,6 +8,8 @@ import {
   CELL_OSEQ,
   makeXfrmCells,
   viewXfrmCells,
+  WORD_GIVEN_OSEQ_HI,
+  WORD_GIVEN_SEQ_HI,
   WORD_SEQ,
   WORD_SEQ_HI,
 } from "../../datapath/xfrm/xfrm_cells.ts";
@@ -105,6 +107,7 @@ function newEntry(
     record,
     cells: viewXfrmCells(makeXfrmCells()),
     slot: null,
+    limits: request.limits,
     times: timeLimits(request.limits),
     acquiring,
     dying: false,
@@ -180,12 +183,17 @@ export function larvalEntry(
   return newEntry(record, { limits, seq }, ifId, true);
 }
 
-/** Where the sequence numbers start (xfrm_update_ae_params). Only ESN has high halves. */
+/** Where the sequence numbers start (xfrm_update_ae_params). Only ESN uses high halves, a bitmap shows them too. */
 function setReplay({ record, cells }: StateEntry, request: XfrmStateRequest): void {
   const high = record.replayKind === "esn";
   cells.i32[WORD_SEQ] = request.replay_seq ?? 0;
-  cells.i32[WORD_SEQ_HI] = high ? request.replay_seq_hi ?? 0 : 0;
-  cells.f64[CELL_OSEQ] = (request.replay_oseq ?? 0) + (high ? (request.replay_oseq_hi ?? 0) * 2 ** 32 : 0);
+  const seqHi = request.replay_seq_hi ?? 0, oseqHi = request.replay_oseq_hi ?? 0;
+  if (high) cells.i32[WORD_SEQ_HI] = seqHi;
+  if (record.replayKind === "bitmap") {
+    cells.i32[WORD_GIVEN_SEQ_HI] = seqHi;
+    cells.i32[WORD_GIVEN_OSEQ_HI] = oseqHi;
+  }
+  cells.f64[CELL_OSEQ] = (request.replay_oseq ?? 0) + (high ? oseqHi * 2 ** 32 : 0);
 }
 
 /** A copy whose keys the receiver may zero. */

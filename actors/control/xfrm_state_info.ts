@@ -2,7 +2,7 @@
  * An SA as the control path holds it, and as it is listed (copy_to_user_state_extra): counters, window and sequence
  * numbers are read from the cells that the SA-table actor writes.
  */
-import type { XfrmMode, XfrmProto, XfrmStateInfo, XfrmStateRequest } from "../gateway.ts";
+import type { XfrmLimits, XfrmMode, XfrmProto, XfrmStateInfo, XfrmStateRequest } from "../gateway.ts";
 import { XFRM_STATE_EXTRA_FLAGS, XFRM_STATE_FLAGS } from "../gateway.ts";
 import type { XfrmStateRecord } from "../../datapath/xfrm/xfrm_record.ts";
 import {
@@ -22,6 +22,8 @@ import {
   CELL_REPLAY_WINDOW,
   CELL_USE_TIME,
   WORD_BITMAP,
+  WORD_GIVEN_OSEQ_HI,
+  WORD_GIVEN_SEQ_HI,
   WORD_SEQ,
   WORD_SEQ_HI,
   type XfrmCells,
@@ -42,6 +44,8 @@ export interface StateEntry {
   cells: XfrmCells;
   /** null: not inserted yet, or acquiring, which ends with the process. */
   slot: Slot | null;
+  /** As asked for; record.lifetime and `times` are made of them. */
+  limits: XfrmLimits | undefined;
   times: TimeLimits;
   /** XFRM_STATE_ACQ: allocspi has reserved the SPI, the keys are still to come. */
   readonly acquiring: boolean;
@@ -87,7 +91,7 @@ export function stateInfo(entry: StateEntry, keys: boolean, listing: Listing): X
     ...(entry.ifId && { if_id: entry.ifId }),
     ...(record.inputRefused && { input_refused: INPUT_REFUSED }),
     seq: entry.seq,
-    limits: limitsInfo(record.lifetime, entry.times),
+    limits: limitsInfo(entry.limits),
     replay: replayInfo(record, cells),
     lifetime: {
       bytes: cells.f64[CELL_BYTES]!,
@@ -143,8 +147,8 @@ function replayInfo(
     kind: record.replayKind,
     seq: cells.i32[WORD_SEQ]! >>> 0,
     oseq: oseq % 2 ** 32,
-    seq_hi: cells.i32[WORD_SEQ_HI]! >>> 0,
-    oseq_hi: Math.floor(oseq / 2 ** 32),
+    seq_hi: cells.i32[record.replayKind === "esn" ? WORD_SEQ_HI : WORD_GIVEN_SEQ_HI]! >>> 0,
+    oseq_hi: record.replayKind === "esn" ? Math.floor(oseq / 2 ** 32) : cells.i32[WORD_GIVEN_OSEQ_HI]! >>> 0,
     bitmap: Array.from({ length: words }, (_, i) => cells.i32[WORD_BITMAP + i]! >>> 0),
   };
 }

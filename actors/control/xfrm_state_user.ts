@@ -271,6 +271,7 @@ export class XfrmStateUser {
   }
 
   #update(old: StateEntry, made: StateEntry): void {
+    old.limits = made.limits;
     old.times = made.times;
     old.dying = false;
     old.encap = made.encap;

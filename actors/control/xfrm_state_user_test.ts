@@ -80,7 +80,7 @@ Deno.test("newState() chooses the replay implementation as iproute2 and the kern
   assert.deepEqual(kinds, [["legacy", 1], ["legacy", 1], ["bitmap", 2], ["esn", 1]]);
 });
 
-Deno.test("newState() starts at the sequence numbers asked for; only ESN has high halves", () => {
+Deno.test("newState() starts at the sequence numbers asked for; only ESN uses high halves, a bitmap shows them", () => {
   const { user } = setUpXfrm();
   const at = {
     replay_seq: 0xfffffff0,
@@ -91,6 +91,8 @@ Deno.test("newState() starts at the sequence numbers asked for; only ESN has hig
   };
   const legacy = value(user.newState({ ...SA, ...at })).replay;
   assert.deepEqual([legacy.seq, legacy.oseq, legacy.seq_hi, legacy.oseq_hi], [0xfffffff0, 5, 0, 0]);
+  const bitmap = value(user.newState({ ...SA, ...at, replay_window: 64, spi: 3 })).replay;
+  assert.deepEqual([bitmap.seq, bitmap.oseq, bitmap.seq_hi, bitmap.oseq_hi], [0xfffffff0, 5, 1, 2]);
   const esn = value(user.newState({ ...SA, ...at, spi: 2, flags: ["esn"] })).replay;
   assert.deepEqual([esn.seq, esn.oseq, esn.seq_hi, esn.oseq_hi], [0xfffffff0, 5, 1, 2]);
 });
@@ -429,4 +431,18 @@ Deno.test("verifyState() tells what stands in the way of an SA, or that there is
   value(user.verifyState(SA, "upd"));
   const encap = { type: "espinudp", sport: 4500, dport: 4500, oaddr: "0.0.0.0" } as const;
   assert.equal(errnoOf(user.verifyState({ ...SA, encap }, "upd")), "EINVAL encap");
+});
+
+Deno.test("newState() keeps limits of 64 bits, and one of time that is no s64 is over at once", () => {
+  const { user, clock } = setUpXfrm();
+  const exact = {
+    byte_hard: "9007199254740993",
+    packet_soft: "18446744073709551614",
+    time_hard: "9223372036854775807",
+  };
+  const info = value(user.newState({ ...SA, limits: { ...exact, byte_soft: "18446744073709551615" } }));
+  assert.deepEqual(info.limits, exact);
+  value(user.newState({ ...SA, spi: 2, limits: { time_use_hard: "9223372036854775808" } }));
+  user.tick(clock.now + 1);
+  assert.deepEqual(value(user.listStates({}, false)).map(({ spi }) => spi), [SA.spi]);
 });

@@ -1,6 +1,13 @@
 /** What states and policies print alike (iproute2 ip/ipxfrm.c). Lines without newline. */
 import type { Options } from "../options.ts";
-import type { XfrmLimits, XfrmMark, XfrmMode, XfrmSelectorInfo, XfrmStateInfo } from "../../api/schemas.ts";
+import type {
+  U64,
+  XfrmLimits,
+  XfrmMark,
+  XfrmMode,
+  XfrmSelectorInfo,
+  XfrmStateInfo,
+} from "../../api/schemas.ts";
 import * as proto from "./xfrm_proto.ts";
 
 /** One state or policy: its lines, or with -o one line that tells by "\" where they ended. */
@@ -35,7 +42,7 @@ export function printMark(mark: XfrmMark): string {
 }
 
 export function printLifetime(limits: XfrmLimits, current: XfrmStateInfo["lifetime"]): string[] {
-  const pair = (soft: number | undefined, hard: number | undefined, absent: string, unit: string) =>
+  const pair = (soft: U64 | undefined, hard: U64 | undefined, absent: string, unit: string) =>
     `soft ${soft ?? absent}(${unit}), hard ${hard ?? absent}(${unit})`;
   const { byte_soft, byte_hard, packet_soft, packet_hard } = limits;
   const { time_soft, time_hard, time_use_soft, time_use_hard } = limits;

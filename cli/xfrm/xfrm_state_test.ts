@@ -61,7 +61,7 @@ Deno.test("xfrmStateModify() reads a state with everything", () => {
       dport_mask: 0,
       dev: "vti1",
     },
-    limits: { byte_hard: 1000, time_use_soft: 7 },
+    limits: { byte_hard: 1000, time_use_soft: 7, packet_soft: "18446744073709551615" },
     encap: { type: "espinudp", sport: 4500, dport: 4501, oaddr: "0.0.0.0" },
     output_mark: { value: 0x55, mask: 0xffffffff },
     if_id: 5,

@@ -43,8 +43,7 @@ export function takeLimit(words: Words, limits: Writable<XfrmLimits>): void {
   const word = words.take();
   const value = getU64(word);
   if (value === null) throw invalidArgument(`value after "${name}" is invalid`, word);
-  if (value === Infinity) delete limits[limit];
-  else limits[limit] = value;
+  limits[limit] = value;
 }
 
 /**

@@ -31,6 +31,9 @@ export const WORD_SEQ = 1;
 export const WORD_SEQ_HI = 2;
 /** Leases that may be taken, u32. Written by the gateway, which has then put a bound above them on disk. */
 export const WORD_GRANTED = 3;
+/** High halves that an SA was given which has none, without ESN: only to be shown. */
+export const WORD_GIVEN_SEQ_HI = 4;
+export const WORD_GIVEN_OSEQ_HI = 5;
 export const WORD_BITMAP = 8;
 const INT_CELLS = WORD_BITMAP + BITMAP_WORDS;
 export const XFRM_CELLS_BYTES: number = FLOAT_CELLS * 8 + INT_CELLS * 4;

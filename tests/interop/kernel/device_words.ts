@@ -127,6 +127,15 @@ export const DEVICES: readonly Section[] = [
       "-d link show ip_vti0",
       "link set ip_vti0 mtu 1480",
       "-d link show ip_vti0",
+      // With a key it can't be found any more.
+      "tunnel change ip_vti0 mode vti key 5",
+      "tunnel show",
+      "-d link show ip_vti0",
+      "tunnel change ip_vti0 mode vti",
+      "tunnel del ip_vti0",
+      "link add v9 type vti",
+      "-d link show v9",
+      "link del v9",
     ],
   },
 ];

@@ -57,6 +57,7 @@ export const POLICIES: readonly Section[] = [
         "dir out mark 11 ptype sub",
         "dir fwd mark 1 mask 0",
         "dir in mark 12 limit time-soft 5 limit time-hard 600 limit packet-soft 7",
+        "dir in mark 15 limit byte-soft 18446744073709551614 limit time-hard 9007199254740993",
         "dir out mark 13 index 8",
         "dir out mark 13 index 9",
         "dir out mark 13 index 17",
