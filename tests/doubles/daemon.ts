@@ -2,6 +2,7 @@
 import { type Background, must, type Ran, run, type Topology } from "./topology.ts";
 import type { LinkInfo } from "../../actors/gateway.ts";
 import type { XfrmMib } from "../../datapath/drop_reason.ts";
+import { VARIANT } from "./variant.ts";
 
 export type Placement = "packed" | "isolated";
 
@@ -49,7 +50,8 @@ export class Daemon {
       ...mounted,
       ...[Deno.execPath(), "run", "-A", ...script],
       ...["--run-dir", directory, "--state-dir", `${directory}/state`, "--listen", "127.0.0.1:0"],
-      ...["--placement", setup.placement, "--crypto", setup.crypto ?? "auto"],
+      ...["--placement", VARIANT.placement ?? setup.placement],
+      ...["--crypto", setup.crypto ?? VARIANT.crypto ?? "auto"],
       ...setup.args ?? [],
     ];
     const process = await topology.spawn(setup.netns ?? null, words, setup.env);

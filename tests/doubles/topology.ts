@@ -8,6 +8,8 @@
  * Namespaces are named vtt<pid>x<count>-<label>; nothing else on the host is touched.
  */
 
+import { VARIANT, withoutOffloads } from "./variant.ts";
+
 /** How long a process gets to end by itself after SIGTERM, milliseconds. */
 const TERM_GRACE_MS = 3000;
 
@@ -197,7 +199,10 @@ export class Topology implements AsyncDisposable {
     await must(["ip", "-n", a.netns, "link", "add", a.ifname, "mtu", `${mtu}`, "type", "veth", ...peer]);
     // Both up before any address: otherwise the first neighbour solicitation is lost, and with it a second.
     for (const end of [a, b]) await must(["ip", "-n", end.netns, "link", "set", end.ifname, "up"]);
-    for (const end of [a, b]) await this.addresses(end);
+    for (const end of [a, b]) {
+      if (VARIANT.offloads === "off") await this.must(end.netns, withoutOffloads(end.ifname));
+      await this.addresses(end);
+    }
   }
 
   async addresses({ netns, ifname, addresses }: VethEnd): Promise<void> {

@@ -2,6 +2,7 @@
 import type { Algorithm } from "./algorithms.ts";
 import type { Daemon } from "./daemon.ts";
 import type { Topology } from "./topology.ts";
+import { VARIANT, withoutOffloads } from "./variant.ts";
 
 export interface TunnelEnd {
   readonly daemon: Daemon;
@@ -52,6 +53,7 @@ export async function setUpEnd(topology: Topology, setup: TunnelSetup, here: Tun
     await ip(policyWords(key, "in", any, there.outer, here.outer));
   }
   await ip(`link set ${ifname} up`);
+  if (VARIANT.offloads === "off") await topology.must(here.netns, withoutOffloads(ifname));
   await topology.addresses({ netns: here.netns, ifname, addresses: here.inner });
 }
 
