@@ -1,6 +1,6 @@
 /** The real daemon as a process of a test, and its client in iproute2's words. */
 import { type Background, must, type Ran, run, type Topology } from "./topology.ts";
-import type { LinkInfo } from "../../actors/gateway.ts";
+import type { LinkInfo, WorkerInfo } from "../../actors/gateway.ts";
 import type { XfrmMib } from "../../datapath/drop_reason.ts";
 import { VARIANT } from "./variant.ts";
 
@@ -120,6 +120,17 @@ export class Daemon {
     const { status, body } = await this.http("GET", `/v1/netns/${netns}/xfrm/stat`);
     if (status !== 200) throw new Error(`Cannot read xfrm counters of "${netns}": status ${status}`);
     return body as Record<XfrmMib, number>;
+  }
+
+  /** Its workers, by its own account. */
+  async workers(): Promise<readonly WorkerInfo[]> {
+    const { body } = await this.http("GET", "/readyz");
+    return (body as { workers: WorkerInfo[] }).workers;
+  }
+
+  /** How many workers it has replaced. */
+  async restarts(): Promise<number> {
+    return (await this.workers()).reduce((sum, { restarts }) => sum + restarts, 0);
   }
 
   /** Ends it, and takes its devices and its state away, as `stop --remove` does also when it has ended already. */

@@ -29,7 +29,7 @@ for (const placement of ["packed", "isolated"] as const) {
 
     assert.equal(sender.stats64.tx.errors, 2 * PACKETS);
     assert.equal(receiver.stats64.rx.errors, PACKETS);
-    assert.equal(await restarts(a.daemon), 0);
+    assert.equal(await a.daemon.restarts(), 0);
     assert.match(pinging.output, / 0% packet loss/);
     for (const stage of ["encryption", "sending", "delivery"]) {
       assert.match(
@@ -45,14 +45,14 @@ for (const placement of ["packed", "isolated"] as const) {
     const text = harmful("hang", "encrypt");
     for (const replaced of [1, 2]) {
       await send(topology, a, text, 1);
-      await eventually(async () => assert.equal(await restarts(a.daemon), replaced));
+      await eventually(async () => assert.equal(await a.daemon.restarts(), replaced));
     }
     await eventually(() => ping(topology, a.netns, "10.9.0.2"));
     await send(topology, a, text, PACKETS);
     await drops(a, "OutPoison", PACKETS);
     await ping(topology, a.netns, "10.9.0.2");
 
-    assert.equal(await restarts(a.daemon), 2);
+    assert.equal(await a.daemon.restarts(), 2);
     // Where the tunnel's worker has lived on, its batches get some time to come home.
     await eventually(async () => assert.equal((await a.daemon.link(a.netns, "vti1")).drops.Lost, 2));
     const log = a.daemon.process.output;
@@ -102,11 +102,4 @@ function drops({ daemon, netns }: TunnelEnd, reason: "InPoison" | "OutPoison", c
     assert.equal(link.drops[reason], count);
     return link;
   });
-}
-
-/** How many workers the daemon has replaced, by its own account. */
-async function restarts(daemon: Daemon): Promise<number> {
-  const { body } = await daemon.http("GET", "/readyz");
-  const { workers } = body as { workers: { restarts: number }[] };
-  return workers.reduce((sum, worker) => sum + worker.restarts, 0);
 }

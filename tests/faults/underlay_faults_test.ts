@@ -34,14 +34,6 @@ function descriptors(daemon: Daemon): number {
   return [...Deno.readDirSync(`/proc/${daemon.process.pid}/fd`)].length;
 }
 
-async function restarts(daemon: Daemon): Promise<number> {
-  const { body } = await daemon.http("GET", "/readyz");
-  return (body as { workers: { restarts: number }[] }).workers.reduce(
-    (sum, worker) => sum + worker.restarts,
-    0,
-  );
-}
-
 for (const [placement, udp] of [["packed", false], ["isolated", true]] as const) {
   const how = `${placement}, ${udp ? "in UDP" : "raw"}`;
 
@@ -77,7 +69,7 @@ for (const [placement, udp] of [["packed", false], ["isolated", true]] as const)
     const [{ tx }] = await quietCounters(a, b, "vti1");
     assert.ok(tx.errors + tx.dropped > 0, JSON.stringify(tx));
     assert.match(await topology.must(a.netns, ["ip", "route", "show", ...route]), /^10\.50\.0\.0\/16 /);
-    assert.equal(await restarts(daemon), 0);
+    assert.equal(await daemon.restarts(), 0);
     await ping(topology, b.netns, "10.9.0.1");
     await daemon.stop();
   });
@@ -113,7 +105,7 @@ for (const [placement, udp] of [["packed", false], ["isolated", true]] as const)
     const before = await deleteAnother(101);
     // The tunnel at this end is still there: its device, and nothing of the namespace that is gone.
     await eventually(() => assert.equal(descriptors(daemon), before + 1));
-    assert.equal(await restarts(daemon), 0);
+    assert.equal(await daemon.restarts(), 0);
     await daemon.stop();
   });
 }
@@ -135,7 +127,7 @@ Deno.test("a device without room for what is sent loses packets, not the gateway
   const sent = tx.packets - before.packets, lost = tx.errors + tx.dropped - before.errors - before.dropped;
   assert.ok(lost > SENT / 2, `${lost} of ${SENT} lost: ${JSON.stringify(tx)}`);
   assert.equal(sent + lost, SENT);
-  assert.equal(await restarts(daemon), 0);
+  assert.equal(await daemon.restarts(), 0);
   await ping(topology, a.netns, "10.9.0.2");
   await daemon.stop();
 });

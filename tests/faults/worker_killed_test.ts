@@ -47,7 +47,7 @@ for (const placement of ["packed", "isolated"] as const) {
 
         for (let round = 1; round <= ROUNDS; round++) {
           Deno.kill(a.daemon.process.pid, signal);
-          await eventually(async () => assert.equal(await restarts(a.daemon), round));
+          await eventually(async () => assert.equal(await a.daemon.restarts(), round));
           await eventually(() => ping(topology, a.netns, "10.9.0.2"));
           if (round < ROUNDS) {
             await new Promise((resolve) => setTimeout(resolve, BETWEEN * (1 + Math.random())));
@@ -70,13 +70,4 @@ for (const placement of ["packed", "isolated"] as const) {
       });
     }
   }
-}
-
-/** How many workers the daemon has replaced, by its own account. */
-async function restarts(daemon: Daemon): Promise<number> {
-  const { body } = await daemon.http("GET", "/readyz");
-  return (body as { workers: { restarts: number }[] }).workers.reduce(
-    (sum, worker) => sum + worker.restarts,
-    0,
-  );
 }

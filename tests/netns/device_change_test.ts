@@ -205,8 +205,7 @@ Deno.test("a moved device is known to the worker that takes another's place", as
   const local = a.outer.split(".").reduce((sum, byte) => sum * 256 + Number(byte), 0);
   await Deno.writeTextFile(`${a.daemon.runDir}/faults/tunnel-${local}-throw`, "");
   await eventually(async () => {
-    const { body } = await a.daemon.http("GET", "/readyz");
-    const { workers } = body as { workers: { restarts: number; state: string }[] };
+    const workers = await a.daemon.workers();
     assert.deepEqual(workers.map(({ restarts }) => restarts).sort().at(-1), 1);
     assert.ok(workers.every(({ state }) => state === "running"));
   });

@@ -16,8 +16,7 @@ const KIB_PER_MIB = 1024;
 
 export async function readFigures(daemon: Daemon): Promise<Figures> {
   const { pid } = daemon.process;
-  const { body } = await daemon.http("GET", "/readyz");
-  const { workers } = body as { workers: { restarts: number }[] };
+  const workers = await daemon.workers();
   const status = Deno.readTextFileSync(`/proc/${pid}/status`);
   const field = (name: string) => Number(status.match(new RegExp(`^${name}:\\s+(\\d+)`, "m"))![1]);
   return {
@@ -25,7 +24,7 @@ export async function readFigures(daemon: Daemon): Promise<Figures> {
     descriptors: [...Deno.readDirSync(`/proc/${pid}/fd`)].length,
     threads: field("Threads"),
     workers: workers.length,
-    restarts: workers.reduce((sum, worker) => sum + worker.restarts, 0),
+    restarts: workers.reduce((sum, { restarts }) => sum + restarts, 0),
   };
 }
 
