@@ -4,8 +4,8 @@
  */
 import { type Batch, BATCH_PACKETS, OKEY, REASON, REMOTE } from "../datapath/batch.ts";
 import { decodeSession } from "../datapath/xfrm/flow.ts";
+import { fakeBackend } from "../datapath/xfrm/transform_fixture.ts";
 import {
-  fakeBackend,
   inBatch,
   inPolicyRecord,
   inStateRecord,

@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { nobleBackend } from "../ffi/aead_noble.ts";
-import { LOCAL, REASON, REMOTE } from "./batch.ts";
+import { REASON } from "./batch.ts";
 import { DropReason } from "./drop_reason.ts";
 import { CELL_OSEQ, viewXfrmCells, WORD_SEQ } from "./xfrm/xfrm_cells.ts";
 import {
   anySelector,
+  FROM_R,
   inBatch,
   inPolicyRecord,
   inStateRecord,
@@ -14,8 +15,8 @@ import {
   ipv6Packet,
   L,
   makeTable,
-  outBatch,
   packetOf,
+  peerBatch,
   policyRecord,
   R,
   SPI_IN,
@@ -36,8 +37,6 @@ const ALGORITHMS: Readonly<Record<string, () => Omit<XfrmStateRecord["transform"
   ctr: () => ({ enc: { name: "rfc3686(ctr(aes))", key: key(20) }, ...hmac(96) }),
   null: () => ({ enc: { name: "ecb(cipher_null)", key: key(0) }, ...hmac(128) }),
 };
-
-const FROM_R = [templateRecord({ saddr: [R, 0, 0, 0], daddr: [L, 0, 0, 0] })];
 
 /** Sender R and receiver L with one SA between them, both families. */
 function pair(algorithm: string, esn: boolean): { readonly r: TestTable; readonly l: TestTable } {
@@ -62,16 +61,14 @@ function pair(algorithm: string, esn: boolean): { readonly r: TestTable; readonl
   assert.equal(r.table.addState(sending), null);
   assert.equal(l.table.addState(receiving), null);
   for (const family of [2, AF_INET6] as const) {
-    r.table.addPolicy(policyRecord({ index: family * 8 + 1, family, templates: FROM_R }));
+    r.table.addPolicy(policyRecord({ index: family * 8 + 1, family, templates: [templateRecord(FROM_R)] }));
     l.table.addPolicy(inPolicyRecord({ index: family * 8, family }));
   }
   return { r, l };
 }
 
 function seal(t: TestTable, ...packets: Uint8Array[]): Uint8Array[] {
-  const batch = outBatch(...packets);
-  batch.i32[LOCAL] = R;
-  batch.i32[REMOTE] = L;
+  const batch = peerBatch(...packets);
   t.table.transmit(batch);
   packets.forEach((_, i) => assert.equal(batch.i32[REASON + i], 0));
   return packets.map((_, i) => packetOf(batch, i));

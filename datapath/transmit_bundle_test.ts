@@ -1,7 +1,6 @@
 /** Bundles of several SAs, against what Linux 6.1 was seen to send: protocols, lengths, MTUs, counted bytes. */
 import assert from "node:assert/strict";
-import { type Batch, DEVICE_MTU, INFO, OFFSET, REASON, UDP_PORTS } from "./batch.ts";
-import { DROP_ROWS, type DropName } from "./drop_reason.ts";
+import { DEVICE_MTU, INFO, OFFSET, REASON, UDP_PORTS } from "./batch.ts";
 import { nobleBackend } from "../ffi/aead_noble.ts";
 import { CELL_BYTES, viewXfrmCells } from "./xfrm/xfrm_cells.ts";
 import {
@@ -16,6 +15,7 @@ import {
   packetOf,
   policyRecord,
   R,
+  reasonOf,
   stateRecord,
   templateRecord,
   type TestTable,
@@ -68,10 +68,6 @@ function bundle(...steps: Step[]): Bundle {
   );
   t.table.addPolicy(policyRecord({ templates }));
   return { ...t, records };
-}
-
-function reasonOf(batch: Batch): DropName {
-  return DROP_ROWS[batch.i32[REASON]].name as DropName;
 }
 
 function send(t: TestTable, packet: Uint8Array): Uint8Array {

@@ -21,11 +21,11 @@ import {
   SA,
   UDP_PORTS,
 } from "./batch.ts";
-import { DROP_ROWS, type DropName } from "./drop_reason.ts";
+import { DROP_ROWS } from "./drop_reason.ts";
 import { CELL_BYTES, CELL_OSEQ, CELL_PACKETS, viewXfrmCells } from "./xfrm/xfrm_cells.ts";
+import { fakeBackend } from "./xfrm/transform_fixture.ts";
 import {
   anySelector,
-  fakeBackend,
   ipv4Packet,
   ipv6Packet,
   L,
@@ -34,6 +34,7 @@ import {
   packetOf,
   policyRecord,
   R,
+  reasonOf,
   SPI_OUT,
   stateRecord,
   templateRecord,
@@ -53,10 +54,6 @@ function tableWith(change: Partial<XfrmStateRecord> = {}, backend = fakeBackend(
   t.table.addPolicy(policyRecord());
   t.table.addPolicy(policyRecord({ index: 17, family: AF_INET6 }));
   return t;
-}
-
-function reasonOf(batch: Batch, i = 0): DropName {
-  return DROP_ROWS[batch.i32[REASON + i]].name as DropName;
 }
 
 /** Sends one packet; returns its outer packet as bytes and as a view. */

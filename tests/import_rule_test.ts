@@ -50,7 +50,7 @@ const RULES: readonly Rule[] = [
 const MAX_LINES = 400;
 
 const ROOT = new URL("../", import.meta.url);
-const isTest = (path: string): boolean => /_(test|bench)\.ts$/.test(path);
+const isTest = (path: string): boolean => /_(test|bench|fixture)\.ts$/.test(path);
 const FILES: readonly string[] = [...walk("")].sort();
 const SOURCES = FILES.filter((path) => !isTest(path));
 

@@ -2,8 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { nobleBackend } from "../../ffi/aead_noble.ts";
-import { type Batch, INNER_LENGTH, LENGTH, LOCAL, OFFSET, OUTER_TOS, REASON, REMOTE } from "../batch.ts";
-import { DROP_ROWS, type DropName } from "../drop_reason.ts";
+import { INNER_LENGTH, LENGTH, OFFSET, OUTER_TOS } from "../batch.ts";
 import {
   CELL_FAILED,
   CELL_OSEQ,
@@ -14,18 +13,20 @@ import {
 } from "../xfrm/xfrm_cells.ts";
 import {
   anySelector,
-  inBatch,
+  FROM_R,
   inPolicyRecord,
   inStateRecord,
   ip,
   ipv4Packet,
   ipv6Packet,
-  L,
   makeTable,
   outBatch,
   packetOf,
+  peerBatch,
   policyRecord,
   R,
+  reasonOf,
+  receive,
   SPI_IN,
   SPI_OUT,
   stateRecord,
@@ -46,7 +47,6 @@ const auth = (name = "hmac(sha256)", truncBits = 128, keyBytes = 32) => ({
   esn: false,
 });
 const ah = { proto: IPPROTO_AH, sel: anySelector(AF_UNSPEC) };
-const FROM_R = { saddr: [R, 0, 0, 0], daddr: [L, 0, 0, 0] } as const;
 
 /** Sender R towards L. */
 function sender(change: Partial<XfrmStateRecord> = {}): TestTable {
@@ -70,23 +70,11 @@ function receiver(change: Partial<XfrmStateRecord> = {}) {
   return { ...t, ...viewXfrmCells(record.cells) };
 }
 
-function reasonOf(batch: Batch, i = 0): DropName {
-  return DROP_ROWS[batch.i32[REASON + i]].name as DropName;
-}
-
 function send(t: TestTable, packet: Uint8Array): Uint8Array {
-  const batch = outBatch(packet);
-  batch.i32[LOCAL] = R;
-  batch.i32[REMOTE] = L;
+  const batch = peerBatch(packet);
   t.table.transmit(batch);
   assert.equal(reasonOf(batch), "None");
   return packetOf(batch, 0);
-}
-
-function receive(t: TestTable, packet: Uint8Array): Batch {
-  const batch = inBatch(packet);
-  t.table.receive(batch);
-  return batch;
 }
 
 Deno.test("AH in tunnel mode has the lengths that 6.1 sends", () => {
@@ -122,9 +110,7 @@ Deno.test("AH in tunnel mode writes the headers of RFC 4302", () => {
 Deno.test("AH reports what is too long with the kernel's MTU: 1448 for sha256, 1456 for sha1", () => {
   for (const [transform, mtu] of [[auth(), 1448], [auth("hmac(sha1)", 96, 20), 1456]] as const) {
     assert.equal(send(sender({ transform }), ipv4Packet(mtu)).length, 1500);
-    const batch = outBatch(ipv4Packet(mtu + 1));
-    batch.i32[LOCAL] = R;
-    batch.i32[REMOTE] = L;
+    const batch = peerBatch(ipv4Packet(mtu + 1));
     sender({ transform }).table.transmit(batch);
     assert.equal(reasonOf(batch), "OutTooBig");
   }

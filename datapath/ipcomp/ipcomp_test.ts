@@ -1,34 +1,23 @@
 /** IPComp both ways, against what Linux 6.1 was seen to send and count. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import {
-  type Batch,
-  BATCH_PACKETS,
-  DATA,
-  INNER_LENGTH,
-  LENGTH,
-  LOCAL,
-  NEXT_SLOT,
-  OFFSET,
-  REASON,
-  REMOTE,
-  SLOT_BYTES,
-} from "../batch.ts";
-import { DROP_ROWS, type DropName } from "../drop_reason.ts";
+import { BATCH_PACKETS, DATA, INNER_LENGTH, LENGTH, NEXT_SLOT, OFFSET, SLOT_BYTES } from "../batch.ts";
 import { CELL_BYTES, CELL_FAILED, CELL_OSEQ, CELL_PACKETS, viewXfrmCells } from "../xfrm/xfrm_cells.ts";
 import {
   anySelector,
+  FROM_R,
   inBatch,
   inPolicyRecord,
   inStateRecord,
   ipv4Packet,
   ipv6Packet,
-  L,
   makeTable,
-  outBatch,
   packetOf,
+  peerBatch,
   policyRecord,
   R,
+  reasonOf,
+  receive,
   stateRecord,
   templateRecord,
   type TestTable,
@@ -42,7 +31,6 @@ import {
 } from "../xfrm/xfrm_record.ts";
 
 const CPI = 0x1001;
-const FROM_R = { saddr: [R, 0, 0, 0], daddr: [L, 0, 0, 0] } as const;
 const comp = { proto: IPPROTO_COMP, spi: CPI, sel: anySelector(AF_UNSPEC), transform: { esn: false } };
 const companion = { ...comp, number: 3, proto: IPPROTO_IPIP, spi: R, replayWindow: 0 };
 
@@ -70,23 +58,11 @@ function receiver(change: Partial<XfrmStateRecord> = {}, optional = true, withCo
   return { ...t, ...viewXfrmCells(record.cells), companion: viewXfrmCells(twin.cells).f64 };
 }
 
-function reasonOf(batch: Batch, i = 0): DropName {
-  return DROP_ROWS[batch.i32[REASON + i]].name as DropName;
-}
-
 function send(t: TestTable, packet: Uint8Array): Uint8Array {
-  const batch = outBatch(packet);
-  batch.i32[LOCAL] = R;
-  batch.i32[REMOTE] = L;
+  const batch = peerBatch(packet);
   t.table.transmit(batch);
   assert.equal(reasonOf(batch), "None");
   return packetOf(batch, 0);
-}
-
-function receive(t: TestTable, ...packets: Uint8Array[]): Batch {
-  const batch = inBatch(...packets);
-  t.table.receive(batch);
-  return batch;
 }
 
 /** An IPv4 packet whose payload is all zero. */
@@ -124,9 +100,7 @@ Deno.test("IPComp compresses from 90 bytes on, and only what gets shorter", () =
 Deno.test("IPComp reports what is too long with the kernel's MTU, 1480, compressible or not", () => {
   const t = sender();
   assert.equal(send(t, ipv4Packet(1480)).length, 1500);
-  const batch = outBatch(plain(1481));
-  batch.i32[LOCAL] = R;
-  batch.i32[REMOTE] = L;
+  const batch = peerBatch(plain(1481));
   t.table.transmit(batch);
   assert.equal(reasonOf(batch), "OutTooBig");
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { fakeBackend, ip, stateRecord } from "../xfrm/xfrm_fixture.ts";
+import { fakeBackend } from "../xfrm/transform_fixture.ts";
+import { ip, stateRecord } from "../xfrm/xfrm_fixture.ts";
 import { AF_INET6, XfrmModeNumber, type XfrmStateRecord } from "../xfrm/xfrm_record.ts";
 import { XfrmState } from "../xfrm/xfrm_state.ts";
 import { vtiStateCheck } from "./vti_state_check.ts";

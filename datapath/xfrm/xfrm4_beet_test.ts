@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { Batch, INNER_LENGTH, LENGTH, OFFSET, OUTER_HEADER, OUTER_TOS, SLAB_BYTES } from "../batch.ts";
 import * as checksum from "../wire/checksum.ts";
 import { extractHeader, removeBeetEncap } from "./xfrm4_beet.ts";
-import { anySelector, fakeBackend, ip, packetOf, stateRecord } from "./xfrm_fixture.ts";
+import { fakeBackend } from "./transform_fixture.ts";
+import { anySelector, ip, packetOf, stateRecord } from "./xfrm_fixture.ts";
 import { AF_INET, AF_INET6, AF_UNSPEC, type SelectorRecord, XfrmModeNumber } from "./xfrm_record.ts";
 import { XfrmState } from "./xfrm_state.ts";
 

@@ -1,4 +1,4 @@
-/** Records, packets and a cipher without crypto, for tests and benches of the datapath. */
+/** The gateway L and its peer R: records of their SAs and policies, their tables, batches and packets, for tests. */
 import {
   Batch,
   COUNT,
@@ -19,17 +19,17 @@ import {
   OUTER_SRC,
   OUTER_TOS,
   PACKET_TUNNEL,
+  REASON,
   REMOTE,
   SLAB_BYTES,
   SLOT_BYTES,
   UDP_PORTS,
 } from "../batch.ts";
-import type { AuthTransform } from "../ah/auth.ts";
-import { XFRM_MIB, type XfrmMib } from "../drop_reason.ts";
-import type { CryptoBackend, EspTransform, EspTransformSpec } from "../esp/aead.ts";
-import type { Compressor } from "../ipcomp/compressor.ts";
+import { DROP_ROWS, type DropName, XFRM_MIB, type XfrmMib } from "../drop_reason.ts";
+import type { CryptoBackend } from "../esp/aead.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as ipv6 from "../wire/ipv6.ts";
+import { fakeBackend, FakeCompressor } from "./transform_fixture.ts";
 import type { RouteLookup, RouteResult } from "./route_lookup.ts";
 import { makeXfrmCells } from "./xfrm_cells.ts";
 import { ENCAP_ESPINUDP } from "./xfrm_mtu.ts";
@@ -56,130 +56,8 @@ export const R = ip("192.0.2.1");
 export const KEY = 7;
 export const SPI_OUT = 0x2002;
 export const SPI_IN = 0x1001;
-
-/**
- * Encrypts by XOR with a byte of SPI and sequence number, and authenticates by a sum over everything: wrong as
- * crypto, right as a witness of what was covered, and cheap.
- */
-export class FakeTransform implements EspTransform {
-  destroyed = false;
-  constructor(
-    readonly ivLength: number,
-    readonly icvLength: number,
-    readonly blockSize: number,
-    readonly sum: boolean = true,
-  ) {}
-
-  seal(batch: Batch, esp: number, length: number, seqHi: number): boolean {
-    const start = esp + 8 + this.ivLength;
-    batch.u8.fill(0xa5, esp + 8, start);
-    if (!this.sum) return true;
-    for (let i = start; i < start + length; i++) batch.u8[i] ^= 0x5a;
-    this.#icv(batch, esp, length, seqHi, start + length);
-    return true;
-  }
-
-  open(batch: Batch, esp: number, length: number, seqHi: number): boolean {
-    return !this.sum || this.#verify(batch, esp, length, seqHi);
-  }
-
-  destroy(): void {
-    this.destroyed = true;
-  }
-
-  #verify(batch: Batch, esp: number, length: number, seqHi: number): boolean {
-    const start = esp + 8 + this.ivLength;
-    const sent = batch.u8.slice(start + length, start + length + this.icvLength);
-    this.#icv(batch, esp, length, seqHi, start + length);
-    if (sent.some((b, i) => b !== batch.u8[start + length + i])) return false;
-    for (let i = start; i < start + length; i++) batch.u8[i] ^= 0x5a;
-    return true;
-  }
-
-  #icv(batch: Batch, esp: number, length: number, seqHi: number, at: number): void {
-    let h = seqHi ^ 0x1234567;
-    for (let i = esp; i < esp + 8 + this.ivLength + length; i++) h = Math.imul(h ^ batch.u8[i], 0x01000193);
-    for (let i = 0; i < this.icvLength; i++) batch.u8[at + i] = h >>> (8 * (i & 3));
-  }
-}
-
-/** The MAC of AH: a sum as well. */
-class FakeAuth implements AuthTransform {
-  constructor(readonly icvLength: number, readonly fullLength: number, readonly esn: boolean) {}
-
-  sign(batch: Batch, at: number, length: number, icv: number, seqHi: number): boolean {
-    batch.u8.set(this.#icv(batch, at, length, seqHi), icv);
-    return true;
-  }
-
-  verify(batch: Batch, at: number, length: number, icv: number, seqHi: number): boolean {
-    const sent = batch.u8.slice(icv, icv + this.icvLength);
-    batch.u8.fill(0, icv, icv + this.icvLength);
-    return this.#icv(batch, at, length, seqHi).every((byte, i) => byte === sent[i]);
-  }
-
-  destroy(): void {}
-
-  #icv(batch: Batch, at: number, length: number, seqHi: number): Uint8Array {
-    let h = this.esn ? seqHi ^ 0x7654321 : 0x1234567;
-    for (let i = at; i < at + length; i++) h = Math.imul(h ^ batch.u8[i], 0x01000193);
-    return Uint8Array.from({ length: this.icvLength }, (_, i) => h >>> (8 * (i & 3)));
-  }
-}
-
-/** `sum` false leaves out the checksum as well: what remains is the datapath's own cost. */
-export function fakeBackend(
-  iv = 8,
-  icv = 16,
-  block = 4,
-  sum = true,
-): CryptoBackend & { made: FakeTransform[] } {
-  const made: FakeTransform[] = [];
-  return {
-    name: "noble",
-    made,
-    create(spec: EspTransformSpec) {
-      if (spec.aead?.name === "unknown") return { errno: "ENOSYS", message: "unknown algorithm" };
-      const transform = new FakeTransform(iv, icv, block, sum);
-      made.push(transform);
-      return transform;
-    },
-    createAuth: ({ auth, esn }) =>
-      auth.name === "unknown"
-        ? { errno: "ENOSYS", message: "unknown algorithm" }
-        : new FakeAuth(auth.truncBits / 8, 32, esn),
-  };
-}
-
-/** Runs of one byte become that byte and their length less one: no DEFLATE, but of the same kind. */
-export class FakeCompressor implements Compressor {
-  #result: number[] = [];
-
-  deflate(batch: Batch, at: number, length: number): number {
-    this.#result = [];
-    for (let i = at; i < at + length;) {
-      let run = 1;
-      while (run < 256 && i + run < at + length && batch.u8[i + run] === batch.u8[i]) run++;
-      this.#result.push(batch.u8[i], run - 1);
-      i += run;
-    }
-    return this.#result.length;
-  }
-
-  inflate(batch: Batch, at: number, length: number, most: number): number {
-    if (length % 2 !== 0) return -1;
-    this.#result = [];
-    for (let i = at; i < at + length; i += 2) {
-      for (let run = batch.u8[i + 1]; run >= 0; run--) this.#result.push(batch.u8[i]);
-      if (this.#result.length > most) return -1;
-    }
-    return this.#result.length;
-  }
-
-  take(batch: Batch, at: number): void {
-    batch.u8.set(this.#result, at);
-  }
-}
+/** Ends of an SA from R to L. */
+export const FROM_R = { saddr: [R, 0, 0, 0], daddr: [L, 0, 0, 0] } as const;
 
 /** A route that is the same for everybody; counts how often it was asked. */
 export class FakeRoutes implements RouteLookup {
@@ -269,14 +147,7 @@ export function stateRecord(change: Partial<XfrmStateRecord> = {}): XfrmStateRec
 
 /** Incoming SA of the gateway L, from R. */
 export function inStateRecord(change: Partial<XfrmStateRecord> = {}): XfrmStateRecord {
-  return stateRecord({
-    number: 2,
-    saddr: [R, 0, 0, 0],
-    daddr: [L, 0, 0, 0],
-    spi: SPI_IN,
-    replayWindow: 32,
-    ...change,
-  });
+  return stateRecord({ number: 2, ...FROM_R, spi: SPI_IN, replayWindow: 32, ...change });
 }
 
 export function templateRecord(change: Partial<TemplateRecord> = {}): TemplateRecord {
@@ -313,8 +184,7 @@ export function policyRecord(change: Partial<XfrmPolicyRecord> = {}): XfrmPolicy
 
 /** Incoming policy of the tunnel's mark for IPv4. */
 export function inPolicyRecord(change: Partial<XfrmPolicyRecord> = {}): XfrmPolicyRecord {
-  const from = templateRecord({ saddr: [R, 0, 0, 0], daddr: [L, 0, 0, 0] });
-  return policyRecord({ index: 8, dir: 0, templates: [from], ...change });
+  return policyRecord({ index: 8, dir: 0, templates: [templateRecord(FROM_R)], ...change });
 }
 
 /** A batch as a tunnel actor sends it: tunnel from L to R with KEY, MTU 1480, ifindex 10. */
@@ -331,6 +201,26 @@ export function outBatch(...packets: Uint8Array[]): Batch {
     batch.u8.set(packet, i32[OFFSET + i]);
   }
   return batch;
+}
+
+/** The same as the peer's tunnel actor sends it, from R to L. */
+export function peerBatch(...packets: Uint8Array[]): Batch {
+  const batch = outBatch(...packets);
+  batch.i32[LOCAL] = R;
+  batch.i32[REMOTE] = L;
+  return batch;
+}
+
+/** Lets the gateway's table receive packets; returns the batch as it is then. */
+export function receive(gateway: TestTable, ...packets: Uint8Array[]): Batch {
+  const batch = inBatch(...packets);
+  gateway.table.receive(batch);
+  return batch;
+}
+
+/** What became of packet `i`. */
+export function reasonOf(batch: Batch, i = 0): DropName {
+  return DROP_ROWS[batch.i32[REASON + i]].name as DropName;
 }
 
 /** A batch as a netns actor sends it: `packets` are outer IPv4 packets, their tunnel found. */

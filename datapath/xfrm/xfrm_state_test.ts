@@ -11,7 +11,8 @@ import {
 import { LEASE_PACKETS } from "./xfrm_lease.ts";
 import { xfrmReplayCheck } from "./xfrm_replay.ts";
 import { ALIVE, EXPIRY_DYING, EXPIRY_EXPIRED, HARD_EXPIRED, SOFT_EXPIRED, XfrmState } from "./xfrm_state.ts";
-import { fakeBackend, stateRecord } from "./xfrm_fixture.ts";
+import { fakeBackend } from "./transform_fixture.ts";
+import { stateRecord } from "./xfrm_fixture.ts";
 import type { LifetimeRecord, XfrmStateRecord } from "./xfrm_record.ts";
 import { StateTable } from "./xfrm_state_table.ts";
 

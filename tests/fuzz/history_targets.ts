@@ -2,7 +2,8 @@
  * Histories of one SA against plain references: sets in place of bitmaps and leases, whole numbers in place of halves.
  * Replay windows of every kind across wraps; sequence numbers over successors, actors that wake again, and losses.
  */
-import { fakeBackend, stateRecord } from "../../datapath/xfrm/xfrm_fixture.ts";
+import { fakeBackend } from "../../datapath/xfrm/transform_fixture.ts";
+import { stateRecord } from "../../datapath/xfrm/xfrm_fixture.ts";
 import {
   CELL_OSEQ,
   makeXfrmCells,

@@ -31,7 +31,6 @@ import { xfrm4UdpEncapRcv } from "../../datapath/xfrm/xfrm4_udp_encap_rcv.ts";
 import { ENCAP_ESPINUDP } from "../../datapath/xfrm/xfrm_mtu.ts";
 import {
   anySelector,
-  fakeBackend,
   inPolicyRecord,
   inStateRecord,
   KEY,
@@ -45,6 +44,7 @@ import {
   templateRecord,
   type TestTable,
 } from "../../datapath/xfrm/xfrm_fixture.ts";
+import { fakeBackend } from "../../datapath/xfrm/transform_fixture.ts";
 import {
   AF_INET,
   AF_INET6,

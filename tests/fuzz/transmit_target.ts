@@ -22,9 +22,9 @@ import { icmp6Send, MAX_ICMP6_MESSAGE } from "../../datapath/icmp/icmp6_send.ts"
 import { icmpSend, icmpTos, MAX_ICMP_MESSAGE } from "../../datapath/icmp/icmp_send.ts";
 import { Coalescer } from "../../datapath/offload/coalesce.ts";
 import { Segmenter } from "../../datapath/offload/segment.ts";
+import { fakeBackend } from "../../datapath/xfrm/transform_fixture.ts";
 import {
   anySelector,
-  fakeBackend,
   KEY,
   L,
   makeTable,
