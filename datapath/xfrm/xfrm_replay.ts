@@ -6,8 +6,8 @@
  *
  * Legacy keeps bit d of one word for distance d. Bitmap and ESN keep a ring of W bits in which number s has bit
  * (s - 1) mod W. Halves of a number are 32-bit integers of either sign in arguments, so that none needs a heap number.
- * The kernel takes s modulo 2^32 there; for an ESN window that is no power of two this moves bits when the low half
- * wraps, so here the whole 64-bit number counts. Dumps of a first 2^32 packets are the same.
+ * The kernel takes s modulo 2^32 there. For a window that is no power of two this puts elsewhere the bits of a first
+ * packet, and of those behind each 2^32, and such a packet is taken twice; here the whole 64-bit number counts.
  */
 import { CELL_REPLAY, CELL_REPLAY_WINDOW, WORD_BITMAP, WORD_SEQ, WORD_SEQ_HI } from "./xfrm_cells.ts";
 

@@ -31,7 +31,7 @@ export function checksum(data: Uint8Array): number {
 }
 
 export const be16 = (value: number) => Uint8Array.of(value >> 8, value & 0xff);
-const be32 = (value: number) => join(be16(value >>> 16), be16(value & 0xffff));
+export const be32 = (value: number) => join(be16(value >>> 16), be16(value & 0xffff));
 
 export interface Ipv4Options {
   readonly src: string;

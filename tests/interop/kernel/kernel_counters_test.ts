@@ -8,6 +8,7 @@ import { counted, type End, startEnds, statesOf, withoutTimes } from "./counted_
 import { describe } from "./crafted_packets.ts";
 import { type FailureCase, REMOTE } from "./failure_case.ts";
 import { INBOUND_CASES } from "./inbound_cases.ts";
+import { REPLAY_CASES } from "./replay_cases.ts";
 import { OUTBOUND_CASES, ROUTED_PEERS } from "./outbound_cases.ts";
 
 /** Milliseconds that the gateway may take to come to what Linux has come to. */
@@ -23,7 +24,7 @@ Deno.test("the gateway counts, keeps and sends what Linux does, whatever the pac
     ...ROUTED_PEERS,
   ]);
   const total = { linux: await linux.xfrmStat(), gateway: await gateway.xfrmStat() };
-  for (const failure of [...INBOUND_CASES, ...OUTBOUND_CASES]) {
+  for (const failure of [...INBOUND_CASES, ...REPLAY_CASES, ...OUTBOUND_CASES]) {
     await t.step(failure.name, async () => {
       await Promise.all([linux, gateway].map((end) => end.setUp(failure.words)));
       const [expected, actual] = await observe(failure, linux, gateway);

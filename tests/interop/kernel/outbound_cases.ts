@@ -85,7 +85,14 @@ export const OUTBOUND_CASES: readonly FailureCase[] = [
   }),
   outbound("hard limit of 1 packet, three", { out: "limit packet-hard 1" }, PING, PING, PING),
   outbound("hard limit of 100 bytes, three", { out: "limit byte-hard 100" }, PING, PING, PING),
-  outbound("last sequence number, two", { out: "replay-oseq 0xfffffffe" }, PING, PING),
+  ...([
+    ["last sequence numbers, four", "replay-oseq 0xfffffffd"],
+    ["last sequence numbers with a window", "replay-window 64 replay-oseq 0xfffffffd"],
+    ["ESN past 2^32", "flag esn replay-window 32 replay-oseq 0xfffffffd"],
+  ] as const).flatMap(([name, out]) => [
+    outbound(name, { out }, PING, PING, PING, PING),
+    outbound(`AH, ${name}`, { ...AH, out }, PING, PING, PING, PING),
+  ]),
   outbound("device without a remote", { link: `local ${LOCAL} key 7` }),
   outbound("no route to the remote", { link: `local ${LOCAL} remote ${UNROUTED} key 7` }),
   outbound("policy and state for a remote without a route", {

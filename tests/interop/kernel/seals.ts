@@ -4,7 +4,7 @@
  */
 import { createCipheriv, createDecipheriv, createHmac } from "node:crypto";
 import { deflateRawSync, inflateRawSync } from "node:zlib";
-import { bytes, espHeader, ipv4, type Ipv4Options, join, PROTO, udp } from "./crafted_packets.ts";
+import { be32, bytes, espHeader, ipv4, type Ipv4Options, join, PROTO, udp } from "./crafted_packets.ts";
 
 /** What a packet says of itself, right or wrong. */
 export interface SealOptions {
@@ -113,7 +113,7 @@ type Crypt = (way: "encrypt" | "decrypt", iv: Uint8Array, text: Uint8Array) => U
 
 const asItIs: Crypt = (_way, _iv, text) => text;
 const NULL = encThenAuth('ecb(cipher_null) ""', 4, 0, asItIs);
-const NULL_ESN = encThenAuth('ecb(cipher_null) ""', 4, 0, asItIs, bytes(4, 0));
+const nullEsn = (seqHi: number) => encThenAuth('ecb(cipher_null) ""', 4, 0, asItIs, be32(seqHi));
 const CBC = encThenAuth(`cbc(aes) 0x${KEY.toHex()}`, 16, 16, (way, iv, text) => {
   const make = way === "encrypt" ? createCipheriv : createDecipheriv;
   const cipher = make("aes-128-cbc", KEY, iv).setAutoPadding(false);
@@ -213,7 +213,7 @@ export const SEALS = {
   gcm: esp(GCM, "bare"),
   cbc: esp(CBC, "bare"),
   null: esp(NULL, "bare"),
-  nullEsn: esp(NULL_ESN, "bare"),
+  nullEsn: esp(nullEsn(0), "bare"),
   gcmInUdp: esp(GCM, "udp"),
   cbcInUdp: esp(CBC, "udp"),
   ahSha1: ah("sha1", 20, 12, 12, ""),
@@ -221,3 +221,6 @@ export const SEALS = {
   ahSha256Align4: ah("sha256", 32, 16, 16, " flag align4"),
   comp: COMP,
 } as const;
+
+/** As SEALS.nullEsn, later: `seqHi` are the bits of the sequence number that are not sent. */
+export const sealWithEsn = (seqHi: number): Seal => esp(nullEsn(seqHi), "bare");
