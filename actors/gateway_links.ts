@@ -12,16 +12,46 @@ export interface VtiInfoData {
   readonly fwmark?: number;
 }
 
-export interface LinkRequest {
+/**
+ * Settings of the device, not of the tunnel: what `ip link` says before `type`. They live in the device, as if the
+ * system's own `ip link set` had made them.
+ */
+export interface DeviceSettings {
+  readonly txqlen?: number;
+  readonly group?: number;
+  /** Name of the VRF it belongs to; "" for none. */
+  readonly master?: string;
+  readonly arp?: boolean;
+  readonly multicast?: boolean;
+  readonly allmulticast?: boolean;
+  readonly promisc?: boolean;
+  readonly trailers?: boolean;
+  readonly dynamic?: boolean;
+  readonly linkmode?: "DEFAULT" | "DORMANT";
+  readonly gso_max_size?: number;
+  readonly gso_max_segs?: number;
+  readonly gro_max_size?: number;
+}
+
+/** Those that only a device takes that is there already. */
+export interface DeviceChange extends DeviceSettings {
+  /** "" takes it away. */
+  readonly ifalias?: string;
+  readonly inet6_addr_gen_mode?: "eui64" | "none" | "stable_secret" | "random";
+}
+
+export interface LinkRequest extends DeviceSettings {
   /** Absent: the lowest free vti%d. */
   readonly ifname?: string;
+  /** Absent: the next free index. */
+  readonly ifindex?: number;
   readonly mtu?: number;
   readonly up?: boolean;
   readonly linkinfo: { readonly info_kind: "vti"; readonly info_data?: VtiInfoData };
 }
 
 /** A change: what `ip link set` can say of a vti. */
-export interface LinkChange {
+export interface LinkChange extends DeviceChange {
   readonly ifname?: string;
   readonly mtu?: number;
   readonly up?: boolean;
@@ -84,6 +114,8 @@ export interface LinkInfo {
   readonly flags: readonly string[];
   readonly mtu: number;
   readonly qdisc: string;
+  /** Name of the VRF it belongs to. */
+  readonly master?: string;
   readonly operstate: string;
   readonly linkmode: string;
   readonly group: string;
@@ -120,6 +152,7 @@ export interface LinkInfo {
   readonly tso_max_size: number;
   readonly tso_max_segs: number;
   readonly gro_max_size: number;
+  readonly ifalias?: string;
   readonly stats64: LinkStats;
   /** Packets refused, by cause; only causes that occurred. */
   readonly drops: Readonly<Partial<Record<DropName, number>>>;

@@ -1,8 +1,18 @@
 /** The real devices behind the vti's: TUN devices of one namespace, made and changed by rtnetlink. */
 import { EBADFD, EBUSY, EEXIST, EMFILE, ENFILE, SyscallError } from "../ffi/errno.ts";
 import { close } from "../ffi/io.ts";
+import { NetlinkRefusal } from "../ffi/netlink_socket.ts";
 import type { Rtnetlink } from "../ffi/rtnetlink.ts";
-import { IFF_LOWER_UP, IFF_MULTICAST, IFF_NOARP, IFF_UP, type Link } from "../ffi/rtnetlink_link.ts";
+import {
+  IFF_DYNAMIC,
+  IFF_LOWER_UP,
+  IFF_MULTICAST,
+  IFF_NOARP,
+  IFF_NOTRAILERS,
+  IFF_UP,
+  type Link,
+} from "../ffi/rtnetlink_link.ts";
+import type { LinkSettings } from "../ffi/rtnetlink_set.ts";
 import {
   ARPHRD_TUNNEL,
   openTun,
@@ -16,6 +26,7 @@ import {
 import type { ControlTunnel } from "./control/ip_tunnel.ts";
 import { checkReserve } from "./descriptor_reserve.ts";
 import { type Errno, fail, ok, type Result, STRERROR } from "./control/kernel_error.ts";
+import type { DeviceChange } from "./gateway.ts";
 import { type LiveLink, UNTOUCHED } from "./control/vti_fill_info.ts";
 import { TX_QUEUE_PACKETS, type VtiDevices } from "./control/vti_link_ops.ts";
 
@@ -79,23 +90,31 @@ export class TunDevices implements VtiDevices {
   live(ifindex: number): LiveLink {
     const link = this.#rtnl.link(ifindex);
     if (link === null) return UNTOUCHED;
-    const { allmulti, promiscuity, txqlen, group, linkmode } = link;
+    const { allmulti, promiscuity, txqlen, group, linkmode, alias } = link;
+    const { gsoMaxSize, gsoMaxSegs, groMaxSize } = link;
     return {
       arp: (link.flags & IFF_NOARP) === 0,
       multicast: (link.flags & IFF_MULTICAST) !== 0,
       carrier: (link.flags & IFF_UP) === 0 || (link.flags & IFF_LOWER_UP) !== 0,
+      trailers: (link.flags & IFF_NOTRAILERS) === 0,
+      dynamic: (link.flags & IFF_DYNAMIC) !== 0,
       allmulti,
       promiscuity,
       txqlen,
       group,
+      master: link.master === 0 ? "" : this.ifnameOf(link.master) ?? "",
+      alias,
       linkmode,
+      gsoMaxSize,
+      gsoMaxSegs,
+      groMaxSize,
       addrGenMode: link.inet6AddrGenMode,
     };
   }
 
   /** Persistence last: what fails before takes the device away again. */
-  register(ifname: string): Result<TunDevice> {
-    return attempt(`Cannot create link "${ifname}"`, () => this.#make(ifname, this));
+  register(ifname: string, ifindex?: number): Result<TunDevice> {
+    return attempt(`Cannot create link "${ifname}"`, () => this.#make(ifname, this, ifindex));
   }
 
   /** Takes over the device that an earlier process left in `home`, or makes it there anew. */
@@ -111,8 +130,9 @@ export class TunDevices implements VtiDevices {
   }
 
   /** ARPHRD_TUNNEL, so that every tool shows link/ipip; all offloads that the kernel offers. */
-  #make(ifname: string, home: TunDevices): TunDevice {
-    const tun = openTun({ name: ifname, netns: home.#options.netns, vnetHdr: true });
+  #make(ifname: string, home: TunDevices, ifindex?: number): TunDevice {
+    const { netns } = home.#options;
+    const tun = openTun({ name: ifname, netns, vnetHdr: true, ...(ifindex && { ifindex }) });
     return this.#keep(tun, () => {
       setLinkType(tun.fd, ARPHRD_TUNNEL);
       setOffload(tun.fd, TUN_F_ALL);
@@ -176,12 +196,39 @@ export class TunDevices implements VtiDevices {
     });
   }
 
+  configure(tunnel: ControlTunnel, settings: DeviceChange): Result<void> {
+    const { master: name, txqlen, ifalias, inet6_addr_gen_mode, ...others } = settings;
+    const { gso_max_size, gso_max_segs, gro_max_size, ...alike } = others;
+    const action = `Cannot change link "${tunnel.ifname}"`;
+    return attempt(action, () => {
+      this.#rtnl.setLink(present({
+        ...alike,
+        ifindex: tunnel.ifindex,
+        master: name === undefined ? undefined : name === "" ? 0 : this.ifindexOf(name) ?? 0,
+        // A TUN without a queue passes nothing; a vti has none to begin with.
+        txqlen: txqlen === 0 ? undefined : txqlen,
+        alias: ifalias,
+        inet6AddrGenMode: inet6_addr_gen_mode,
+        gsoMaxSize: gso_max_size,
+        gsoMaxSegs: gso_max_segs,
+        groMaxSize: gro_max_size,
+      }));
+    });
+  }
+
   rename(tunnel: ControlTunnel, ifname: string): Result<void> {
     return attempt(`Cannot rename "${tunnel.ifname}"`, () => {
       this.#rtnl.setLink({ ifindex: tunnel.ifindex, name: ifname });
       tunnel.ifname = ifname;
     });
   }
+}
+
+/** The members that have a value. */
+function present(settings: { [K in keyof LinkSettings]: LinkSettings[K] | undefined }): LinkSettings {
+  return Object.fromEntries(
+    Object.entries(settings).filter(([, value]) => value !== undefined),
+  ) as unknown as LinkSettings;
 }
 
 /** The device then goes with its descriptor; it may be gone already. */
@@ -199,7 +246,8 @@ function attempt<T>(action: string, calls: () => T): Result<T> {
     return ok(calls());
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
-    return fail(controlErrno(error), `${action}: ${error.message}`);
+    const extack = error instanceof NetlinkRefusal ? error.text : undefined;
+    return fail(controlErrno(error), `${action}: ${error.message}`, undefined, extack);
   }
 }
 

@@ -63,6 +63,7 @@ export const linkInfo = z.strictObject({
   flags: z.array(z.string()),
   mtu: u32,
   qdisc: z.string(),
+  master: z.string().exactOptional(),
   operstate: z.string(),
   linkmode: z.string(),
   group: z.string(),
@@ -96,6 +97,7 @@ export const linkInfo = z.strictObject({
   tso_max_size: count,
   tso_max_segs: count,
   gro_max_size: count,
+  ifalias: z.string().exactOptional(),
   stats64: linkStats,
   drops: z.record(z.string(), count).meta({ description: "Packets refused, by cause" }),
 }) satisfies z.ZodType<LinkInfo>;

@@ -69,10 +69,28 @@ export const vtiInfoData = z.strictObject({
 
 const linkinfo = z.strictObject({ info_kind: z.literal("vti"), info_data: vtiInfoData.exactOptional() });
 
+const deviceSettings = {
+  txqlen: u32.exactOptional(),
+  group: u32.exactOptional(),
+  master: z.string().max(255).exactOptional(),
+  arp: z.boolean().exactOptional(),
+  multicast: z.boolean().exactOptional(),
+  allmulticast: z.boolean().exactOptional(),
+  promisc: z.boolean().exactOptional(),
+  trailers: z.boolean().exactOptional(),
+  dynamic: z.boolean().exactOptional(),
+  linkmode: z.enum(["DEFAULT", "DORMANT"]).exactOptional(),
+  gso_max_size: u32.exactOptional(),
+  gso_max_segs: u32.exactOptional(),
+  gro_max_size: u32.exactOptional(),
+};
+
 export const linkRequest = z.strictObject({
   ifname: ifname.exactOptional(),
+  ifindex: z.int().min(1).max(0x7fffffff).exactOptional(),
   mtu: u32.exactOptional(),
   up: z.boolean().exactOptional(),
+  ...deviceSettings,
   linkinfo,
 }) satisfies z.ZodType<LinkRequest>;
 
@@ -80,6 +98,9 @@ export const linkChange = z.strictObject({
   ifname: ifname.exactOptional(),
   mtu: u32.exactOptional(),
   up: z.boolean().exactOptional(),
+  ...deviceSettings,
+  ifalias: z.string().max(255).exactOptional(),
+  inet6_addr_gen_mode: z.enum(["eui64", "none", "stable_secret", "random"]).exactOptional(),
   linkinfo: linkinfo.exactOptional(),
 }) satisfies z.ZodType<LinkChange>;
 

@@ -143,3 +143,61 @@ Deno.test("doIplink() shows as JSON nothing of what is not wanted", async () => 
   }));
   assert.equal(stdout, "[{}]\n");
 });
+
+Deno.test("doIplink() asks for the settings of a device with those of its tunnel", async () => {
+  const words =
+    "index 77 txqlen 500 group 0x10 multicast on arp off promisc on allmulticast off trailers off " +
+    "dynamic on mode dormant gso_max_size 40000 gso_max_segs 30 gro_max_size 50000 master blue";
+  const settings = {
+    txqlen: 500,
+    group: 16,
+    multicast: true,
+    arp: false,
+    promisc: true,
+    allmulticast: false,
+    trailers: false,
+    dynamic: true,
+    linkmode: "DORMANT",
+    gso_max_size: 40000,
+    gso_max_segs: 30,
+    gro_max_size: 50000,
+    master: "blue",
+  };
+  const linkinfo = { info_kind: "vti", info_data: {} };
+  assert.deepEqual((await asked(`link add v ${words} ty vti`)).body, {
+    ifname: "v",
+    ifindex: 77,
+    ...settings,
+    linkinfo,
+  });
+  assert.deepEqual((await asked("link set v qlen 0 nomaster alias x addrg none type vti key 1")).body, {
+    txqlen: 0,
+    master: "",
+    ifalias: "x",
+    inet6_addr_gen_mode: "none",
+    linkinfo: { info_kind: "vti", info_data: { ikey: 1, okey: 1 } },
+  });
+});
+
+Deno.test("doIplink() takes and forgets what Linux takes of a new vti and forgets", async () => {
+  const ignored =
+    "address 00:11:22:33:44:55 brd 1.2.3.4 alias x carrier off protodown on state up numtxqueues 4";
+  assert.deepEqual((await asked(`link add v ${ignored} link eth0 type vti`)).body, {
+    ifname: "v",
+    linkinfo: { info_kind: "vti", info_data: {} },
+  });
+});
+
+Deno.test("doIplink() changes and deletes what is in a group", async () => {
+  const answers = { status: 200, body: [{ ifname: "a", group: "7" }, { ifname: "b", group: "default" }] };
+  for (
+    const [line, method] of [["link set group 7 mtu 1300", "PATCH"], ["link del group 7", "DELETE"]] as const
+  ) {
+    const { exitCode, requests } = await runClient(line.split(" "), () => answers);
+    assert.equal(exitCode, 0);
+    assert.deepEqual(requests.slice(1).map(({ method, path }) => [method, path.split("/").at(-1)]), [[
+      method,
+      "a",
+    ]]);
+  }
+});

@@ -34,12 +34,13 @@ export function printLinkEvent(link: LinkInfo): string {
 function printLink(link: LinkInfo, options: Options): string {
   const newline = options.oneline ? "\\" : "\n";
   const lines = [
-    `${head(link)} state ${link.operstate} mode ${link.linkmode} group ${
-      groupOf(link, options)
-    } qlen ${link.txqlen}`,
+    `${head(link)} state ${link.operstate} mode ${link.linkmode} group ${groupOf(link, options)} ${
+      qlenOf(link)
+    }`,
     addresses(link, options) + (options.details ? ` ${printLimits(link)}` : ""),
   ];
   if (options.details) lines.push(printDetails(link));
+  if (link.ifalias !== undefined) lines.push(`    alias ${link.ifalias}`);
   if (options.stats > 0) lines.push(...printStats64(link.stats64, options.stats > 1, options));
   const drops = Object.entries(link.drops);
   if (options.stats >= SHOW_DROPS && drops.length > 0) {
@@ -55,7 +56,13 @@ function printBrief(link: LinkInfo): string {
 
 function head(link: LinkInfo): string {
   const flags = link.flags.join(",");
-  return `${link.ifindex}: ${shownName(link)}: <${flags}> mtu ${link.mtu} qdisc ${link.qdisc}`;
+  const master = link.master === undefined ? "" : ` master ${link.master}`;
+  return `${link.ifindex}: ${shownName(link)}: <${flags}> mtu ${link.mtu} qdisc ${link.qdisc}${master}`;
+}
+
+/** "%d", and nothing for 0. */
+function qlenOf({ txqlen }: LinkInfo): string {
+  return txqlen === 0 ? "" : `qlen ${txqlen | 0}`;
 }
 
 function shownName(link: LinkInfo): string {
@@ -125,10 +132,11 @@ function jsonLink(link: LinkInfo, options: Options): Json {
     flags,
     mtu,
     qdisc,
+    master: link.master,
     operstate,
     linkmode,
     group: groupOf(link, options),
-    txqlen,
+    txqlen: txqlen === 0 ? undefined : txqlen | 0,
     link_type: linkType(link, options),
     address,
     link_pointtopoint,
@@ -136,6 +144,7 @@ function jsonLink(link: LinkInfo, options: Options): Json {
     permaddr,
     link_netnsid,
     ...(options.details ? jsonDetails(link) : {}),
+    ifalias: link.ifalias,
     ...(options.stats > 0 ? { stats64: jsonStats64(link.stats64, options.stats > 1) } : {}),
     ...(options.stats >= SHOW_DROPS && hasDrops ? { drops: { ...link.drops } } : {}),
   };

@@ -131,8 +131,12 @@ export interface Refusal {
 
 /** A request that the kernel refused. */
 export class NetlinkRefusal extends SyscallError {
+  /** The kernel's own words. */
+  readonly text: string | undefined;
+
   constructor(action: string, { errno, text }: Refusal) {
     super(action, "rtnetlink", errno, text === undefined ? {} : { [errno]: `the kernel says: ${text}` });
+    this.text = text;
   }
 }
 

@@ -11,18 +11,15 @@ import {
 } from "./netlink_message.ts";
 import { checkIfname, NetlinkRefusal, NetlinkSocket, openNetlink } from "./netlink_socket.ts";
 import {
-  IFF_MULTICAST,
-  IFF_UP,
-  IFLA_ADDRESS,
-  IFLA_BROADCAST,
+  ifinfomsg,
   IFLA_IFNAME,
   IFLA_INFO_DATA,
   IFLA_INFO_KIND,
   IFLA_LINKINFO,
   IFLA_MTU,
   IFLA_NET_NS_FD,
-  IFLA_TXQLEN,
   type Link,
+  linkRequest,
   parseLink,
   RTM_DELLINK,
   RTM_GETLINK,
@@ -38,6 +35,7 @@ import {
   routeGetRequest,
   type RouteQuestion,
 } from "./rtnetlink_route.ts";
+import { type LinkSettings, setLinkRequest } from "./rtnetlink_set.ts";
 
 const RTM_NEWADDR = 20;
 const RTM_DELADDR = 21;
@@ -58,20 +56,6 @@ const NETNSA_FD = 3;
 
 /** An IPv4 address of 4 bytes or an IPv6 address of 16, in network order. */
 export type AddressBytes = Uint8Array;
-
-export interface LinkSettings {
-  readonly ifindex: number;
-  readonly up?: boolean;
-  readonly mtu?: number;
-  readonly name?: string;
-  readonly txqlen?: number;
-  /** Hardware addresses. EOPNOTSUPP: a TUN device takes a broadcast (peer) address, but no address of its own. */
-  readonly address?: Uint8Array;
-  readonly broadcast?: Uint8Array;
-  readonly multicast?: boolean;
-  /** Descriptor of the namespace that the device shall move to. */
-  readonly netns?: number;
-}
 
 /** A new veth pair, whose other end may appear in another namespace (a descriptor). */
 export interface NewVeth {
@@ -147,21 +131,8 @@ export class Rtnetlink {
 
   /** Changes what is given of a device. */
   setLink(settings: LinkSettings): void {
-    const { ifindex, up, multicast } = settings;
-    const flags = (up ? IFF_UP : 0) | (multicast ? IFF_MULTICAST : 0);
-    const mask = (up === undefined ? 0 : IFF_UP) | (multicast === undefined ? 0 : IFF_MULTICAST);
-    const action = `Change device ${ifindex}`;
-    const request = linkRequest(RTM_NEWLINK, 0, ifindex, flags, mask);
-    if (settings.name !== undefined) {
-      checkIfname(settings.name, action);
-      request.attrString(IFLA_IFNAME, settings.name);
-    }
-    if (settings.mtu !== undefined) request.attrU32(IFLA_MTU, settings.mtu);
-    if (settings.txqlen !== undefined) request.attrU32(IFLA_TXQLEN, settings.txqlen);
-    if (settings.address !== undefined) request.attr(IFLA_ADDRESS, settings.address);
-    if (settings.broadcast !== undefined) request.attr(IFLA_BROADCAST, settings.broadcast);
-    if (settings.netns !== undefined) request.attrU32(IFLA_NET_NS_FD, settings.netns);
-    this.#socket.change(request, action);
+    const action = `Change device ${settings.ifindex}`;
+    this.#socket.change(setLinkRequest(settings, action), action);
   }
 
   /** Makes a veth pair and returns the index of the end that is here. */
@@ -279,15 +250,6 @@ export class RtnetlinkRoutes implements RouteLookup {
     const { errno, mtu } = this.#rtnl.routeGet({ ...question, fibMatch: true });
     return errno === 0 && mtu !== 0 ? mtu : Math.min(this.#rtnl.link(oif)?.mtu ?? 0, IP_MAX_MTU);
   }
-}
-
-function linkRequest(type: number, flags: number, ifindex: number, ifFlags = 0, mask = 0): NetlinkRequest {
-  return ifinfomsg(new NetlinkRequest(type, flags), ifindex, ifFlags, mask);
-}
-
-/** Appends a struct ifinfomsg. */
-function ifinfomsg(request: NetlinkRequest, ifindex: number, flags: number, mask: number): NetlinkRequest {
-  return request.u8(0).u8(0).u16(0).u32(ifindex).u32(flags).u32(mask);
 }
 
 function parseAddress({ type, view, start, end }: NetlinkMessage): InterfaceAddress | null {

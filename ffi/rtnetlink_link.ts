@@ -1,13 +1,17 @@
 /** A network device as rtnetlink shows it (RTM_NEWLINK, linux/if_link.h). */
-import { NetlinkAttributes, type NetlinkMessage } from "./netlink_message.ts";
+import { NetlinkAttributes, type NetlinkMessage, NetlinkRequest } from "./netlink_message.ts";
 
 export const RTM_NEWLINK = 16;
 export const RTM_DELLINK = 17;
 export const RTM_GETLINK = 18;
 
 export const IFF_UP = 0x1;
+export const IFF_NOTRAILERS = 0x20;
 export const IFF_NOARP = 0x80;
+export const IFF_PROMISC = 0x100;
+export const IFF_ALLMULTI = 0x200;
 export const IFF_MULTICAST = 0x1000;
+export const IFF_DYNAMIC = 0x8000;
 /** It has carrier; shown only of a device that is up. */
 export const IFF_LOWER_UP = 0x10000;
 
@@ -19,37 +23,39 @@ export const IFLA_IFNAME = 3;
 export const IFLA_MTU = 4;
 const IFLA_LINK = 5;
 const IFLA_QDISC = 6;
+export const IFLA_MASTER = 10;
 export const IFLA_TXQLEN = 13;
 const IFLA_OPERSTATE = 16;
-const IFLA_LINKMODE = 17;
+export const IFLA_LINKMODE = 17;
 export const IFLA_LINKINFO = 18;
+export const IFLA_IFALIAS = 20;
 export const IFLA_INFO_KIND = 1;
 export const IFLA_INFO_DATA = 2;
-const IFLA_AF_SPEC = 26;
-const IFLA_GROUP = 27;
+export const IFLA_AF_SPEC = 26;
+export const IFLA_GROUP = 27;
 export const IFLA_NET_NS_FD = 28;
 const IFLA_PROMISCUITY = 30;
 const IFLA_NUM_TX_QUEUES = 31;
 const IFLA_NUM_RX_QUEUES = 32;
-const IFLA_GSO_MAX_SEGS = 40;
-const IFLA_GSO_MAX_SIZE = 41;
+export const IFLA_GSO_MAX_SEGS = 40;
+export const IFLA_GSO_MAX_SIZE = 41;
 const IFLA_NEW_NETNSID = 45;
 const IFLA_NEW_IFINDEX = 49;
 const IFLA_MIN_MTU = 50;
 const IFLA_MAX_MTU = 51;
 const IFLA_PERM_ADDRESS = 54;
-const IFLA_GRO_MAX_SIZE = 58;
+export const IFLA_GRO_MAX_SIZE = 58;
 const IFLA_TSO_MAX_SIZE = 59;
 const IFLA_TSO_MAX_SEGS = 60;
 const IFLA_ALLMULTI = 61;
 const AF_UNSPEC = 0;
-const AF_INET6 = 10;
-const IFLA_INET6_ADDR_GEN_MODE = 8;
+export const AF_INET6 = 10;
+export const IFLA_INET6_ADDR_GEN_MODE = 8;
 
 /** Operational states by IFLA_OPERSTATE (RFC 2863), as iproute2 prints them. */
 const OPERSTATES = ["UNKNOWN", "NOTPRESENT", "DOWN", "LOWERLAYERDOWN", "TESTING", "DORMANT", "UP"];
-const LINKMODES = ["DEFAULT", "DORMANT"];
-const ADDR_GEN_MODES = ["eui64", "none", "stable_secret", "random"];
+export const LINKMODES = ["DEFAULT", "DORMANT"];
+export const ADDR_GEN_MODES = ["eui64", "none", "stable_secret", "random"];
 
 export interface Link {
   readonly ifindex: number;
@@ -67,6 +73,10 @@ export interface Link {
   readonly qdisc: string;
   readonly txqlen: number;
   readonly group: number;
+  /** ifindex of the VRF or bridge it belongs to, 0 none. */
+  readonly master: number;
+  /** `ip link set … alias`; "" none. */
+  readonly alias: string;
   /** ifindex of the device this one sits on, 0 none. */
   readonly link: number;
   /** Hardware addresses; empty where the device has none. */
@@ -116,6 +126,8 @@ export function parseLink(message: NetlinkMessage): Link | null {
     qdisc: attributes.string(IFLA_QDISC) ?? "",
     txqlen: number(IFLA_TXQLEN),
     group: number(IFLA_GROUP),
+    master: number(IFLA_MASTER),
+    alias: attributes.string(IFLA_IFALIAS) ?? "",
     link: number(IFLA_LINK),
     address: bytes(IFLA_ADDRESS),
     broadcast: bytes(IFLA_BROADCAST),
@@ -134,4 +146,25 @@ export function parseLink(message: NetlinkMessage): Link | null {
     inet6AddrGenMode: genMode === undefined ? "" : ADDR_GEN_MODES[genMode] ?? "",
     moved: attributes.has(IFLA_NEW_NETNSID) || attributes.has(IFLA_NEW_IFINDEX),
   };
+}
+
+/** A message about one device, or with index 0 about one that its attributes name; `mask` says which of `ifFlags` count. */
+export function linkRequest(
+  type: number,
+  flags: number,
+  ifindex: number,
+  ifFlags = 0,
+  mask = 0,
+): NetlinkRequest {
+  return ifinfomsg(new NetlinkRequest(type, flags), ifindex, ifFlags, mask);
+}
+
+/** Appends a struct ifinfomsg. */
+export function ifinfomsg(
+  request: NetlinkRequest,
+  ifindex: number,
+  flags: number,
+  mask: number,
+): NetlinkRequest {
+  return request.u8(0).u8(0).u16(0).u32(ifindex).u32(flags).u32(mask);
 }

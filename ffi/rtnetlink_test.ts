@@ -50,9 +50,37 @@ Deno.test("Rtnetlink.setLink() changes what is given and no more", async () => {
       name: "renamed",
       address: v4(2, 0, 0, 0, 0, 9),
       multicast: false,
+      arp: false,
+      allmulticast: true,
+      trailers: false,
+      dynamic: true,
+      group: 7,
+      alias: "site B",
+      linkmode: "DORMANT",
+      inet6AddrGenMode: "none",
+      gsoMaxSize: 40_000,
+      gsoMaxSegs: 30,
+      groMaxSize: 50_000,
     });
     const link = rtnl.link("renamed")!;
     assert.equal(link.mtu, 1300);
+    const { group, alias, linkmode, inet6AddrGenMode, allmulti, gsoMaxSize, gsoMaxSegs, groMaxSize } = link;
+    assert.deepEqual(
+      { group, alias, linkmode, inet6AddrGenMode, allmulti, gsoMaxSize, gsoMaxSegs, groMaxSize },
+      {
+        group: 7,
+        alias: "site B",
+        linkmode: "DORMANT",
+        inet6AddrGenMode: "none",
+        allmulti: 1,
+        gsoMaxSize: 40_000,
+        gsoMaxSegs: 30,
+        groMaxSize: 50_000,
+      },
+    );
+    assert.equal(link.flags & 0x80a0, 0x80a0);
+    rtnl.setLink({ ifindex, alias: "" });
+    assert.equal(rtnl.link(ifindex)!.alias, "");
     assert.equal(link.txqlen, 77);
     assert.equal(link.flags & 0x1000, 0);
     assert.deepEqual(link.address, v4(2, 0, 0, 0, 0, 9));

@@ -31,6 +31,7 @@ const TUNSETPERSIST = 0x400454cb;
 const TUNSETLINK = 0x400454cd;
 const TUNSETOFFLOAD = 0x400454d0;
 const TUNSETVNETHDRSZ = 0x400454d8;
+const TUNSETIFINDEX = 0x400454da;
 const TUNSETCARRIER = 0x400454e2;
 const TUNGETIFF = 0x800454d2;
 const TUNGETDEVNETNS = 0x54e3;
@@ -80,6 +81,8 @@ export const ARPHRD_TUNNEL = 768;
 export interface TunOptions {
   /** Interface name of at most 15 bytes; "tun%d" takes the lowest free number. */
   readonly name: string;
+  /** Index of the new interface; absent: the next free one. */
+  readonly ifindex?: number;
   /** Descriptor of the network namespace the device appears in; absent: the calling thread's. */
   readonly netns?: number;
   /** Attach to the existing device: another queue, or a persistent device nobody holds. Absent: the name must be free. */
@@ -215,8 +218,17 @@ function openHere(options: TunOptions): Tun {
     const flags = IFF_TUN | IFF_NO_PI | (options.vnetHdr ? IFF_VNET_HDR : 0) |
       (options.multiQueue ? IFF_MULTI_QUEUE : 0) | (options.attach ? 0 : IFF_TUN_EXCL);
     new DataView(ifreq.buffer).setUint16(IFREQ_UNION, flags, true);
+    if (options.ifindex !== undefined) {
+      check(
+        libc.ioctl(fd, TUNSETIFINDEX, Int32Array.of(options.ifindex)),
+        action,
+        "ioctl TUNSETIFINDEX",
+      );
+    }
     check(libc.ioctl(fd, TUNSETIFF, ifreq), action, "ioctl TUNSETIFF", {
-      [EBUSY]: options.attach ? "another program holds the device" : "the name is taken",
+      [EBUSY]: options.attach
+        ? "another program holds the device"
+        : `the name is taken${options.ifindex === undefined ? "" : ", or the index"}`,
       [EPERM]: "run as root or with CAP_NET_ADMIN",
       [EINVAL]: "the name is taken by another kind of device, or the device has other flags",
       [EBADFD]: "the device is being deleted",

@@ -12,11 +12,19 @@ export interface LiveLink {
   readonly arp: boolean;
   readonly multicast: boolean;
   readonly carrier: boolean;
+  readonly trailers: boolean;
+  readonly dynamic: boolean;
   readonly allmulti: number;
   readonly promiscuity: number;
   readonly txqlen: number;
   readonly group: number;
+  /** Name of the VRF it belongs to, "" none. */
+  readonly master: string;
+  readonly alias: string;
   readonly linkmode: string;
+  readonly gsoMaxSize: number;
+  readonly gsoMaxSegs: number;
+  readonly groMaxSize: number;
   /** "" where the device has no IPv6: below its least MTU, for one. */
   readonly addrGenMode: string;
 }
@@ -26,11 +34,18 @@ export const UNTOUCHED: LiveLink = {
   arp: false,
   multicast: false,
   carrier: true,
+  trailers: true,
+  dynamic: false,
   allmulti: 0,
   promiscuity: 0,
   txqlen: TX_QUEUE_PACKETS,
   group: 0,
+  master: "",
+  alias: "",
   linkmode: "DEFAULT",
+  gsoMaxSize: 65536,
+  gsoMaxSegs: 65535,
+  groMaxSize: 65536,
   addrGenMode: "eui64",
 };
 
@@ -55,6 +70,7 @@ export function vtiFillInfo({ tunnel, live, linkName, linkNetnsid, stats64, drop
     flags: flagsOf(tunnel, live),
     mtu: tunnel.mtu,
     qdisc: tunnel.everUp ? "noqueue" : "noop",
+    ...(live.master === "" ? {} : { master: live.master }),
     operstate: up && live.carrier ? "UNKNOWN" : "DOWN",
     linkmode: live.linkmode,
     group: live.group === 0 ? "default" : String(live.group),
@@ -83,11 +99,12 @@ export function vtiFillInfo({ tunnel, live, linkName, linkNetnsid, stats64, drop
     ...(hasIpv6(tunnel, live) ? { inet6_addr_gen_mode: live.addrGenMode } : {}),
     num_tx_queues: 1,
     num_rx_queues: 1,
-    gso_max_size: 65536,
-    gso_max_segs: 65535,
+    gso_max_size: live.gsoMaxSize,
+    gso_max_segs: live.gsoMaxSegs,
     tso_max_size: 65536,
     tso_max_segs: 65535,
-    gro_max_size: 65536,
+    gro_max_size: live.groMaxSize,
+    ...(live.alias === "" ? {} : { ifalias: live.alias }),
     stats64,
     drops,
   };
@@ -108,6 +125,8 @@ function flagsOf({ pointToPoint, up }: ControlTunnel, live: LiveLink): string[] 
     ["NOARP", !live.arp],
     ["ALLMULTI", live.allmulti > 0],
     ["PROMISC", live.promiscuity > 0],
+    ["DYNAMIC", live.dynamic],
+    ["NOTRAILERS", !live.trailers],
     ["UP", up],
     ["LOWER_UP", up && live.carrier],
   ];

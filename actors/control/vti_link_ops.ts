@@ -3,7 +3,7 @@
  *
  * Pure: what must be done to a real device is asked of `VtiDevices`.
  */
-import type { LinkChange, LinkRequest, VtiInfoData } from "../gateway.ts";
+import type { DeviceChange, LinkChange, LinkRequest, VtiInfoData } from "../gateway.ts";
 import { fail, ok, type Result } from "./kernel_error.ts";
 import {
   changesKind,
@@ -23,14 +23,16 @@ import {
 
 /** What the driver needs of the real devices of a namespace. */
 export interface VtiDevices extends Underlay {
-  /** Makes the device, DOWN. EEXIST when the name is taken. */
-  register(ifname: string): Result<{ readonly ifindex: number; readonly actor: number }>;
+  /** Makes the device, DOWN. EEXIST when the name or the index is taken. */
+  register(ifname: string, ifindex?: number): Result<{ readonly ifindex: number; readonly actor: number }>;
   /** Removes a device that was registered here, wherever it lives now. */
   unregister(tunnel: ControlTunnel): void;
-  /** These three are about devices that live here. */
+  /** These are about devices that live here. */
   setMtu(tunnel: ControlTunnel, mtu: number): Result<void>;
   setUp(tunnel: ControlTunnel, up: boolean): Result<void>;
   rename(tunnel: ControlTunnel, ifname: string): Result<void>;
+  /** Settings that are the device's alone. */
+  configure(tunnel: ControlTunnel, settings: DeviceChange): Result<void>;
 }
 
 export const ZERO_PARMS: VtiParms = { local: 0, remote: 0, iKey: 0, oKey: 0, link: 0, fwmark: 0 };
@@ -97,13 +99,18 @@ export function vtiNewlink(
   if (!free.ok) return free;
   const parms = readParms(request.linkinfo.info_data, ZERO_PARMS, devices);
   if (!parms.ok) return parms;
-  const made = ipTunnelCreate(net, { template, parms: parms.value, header: NO_HEADER }, devices);
+  const { ifname: _, ifindex, linkinfo: __, mtu: givenMtu, up, ...settings } = request;
+  const mastered = checkMaster(settings, devices);
+  if (!mastered.ok) return mastered;
+  const wanted = { template, parms: parms.value, header: NO_HEADER, ...(ifindex && { ifindex }) };
+  const made = ipTunnelCreate(net, wanted, devices);
   if (!made.ok) return made;
   const tunnel = made.value;
-  const mtu = request.mtu === undefined ? ipTunnelBindDev(parms.value, devices) : clampMtu(request.mtu);
+  const mtu = givenMtu === undefined ? ipTunnelBindDev(parms.value, devices) : clampMtu(givenMtu);
   const done = chain(
     () => devices.setMtu(tunnel, mtu),
-    () => request.up ? devices.setUp(tunnel, true) : ok(undefined),
+    () => configure(devices, tunnel, settings),
+    () => up ? devices.setUp(tunnel, true) : ok(undefined),
   );
   if (!done.ok) {
     vtiUnregister(net, tunnel, devices);
@@ -128,6 +135,7 @@ export function checkNewName(template: string, devices: VtiDevices): Result<void
 export interface NewTunnel {
   /** The name, or a template with %d. */
   readonly template: string;
+  readonly ifindex?: number;
   readonly parms: VtiParms;
   readonly header: TunnelHeader;
   readonly byIoctl?: boolean;
@@ -137,7 +145,7 @@ export interface NewTunnel {
 /** ip_tunnel_newlink, __ip_tunnel_create: duplicates, device, table; in this order. The MTU is still to be set. */
 export function ipTunnelCreate(
   net: IpTunnelNet,
-  { template, parms, header, byIoctl = false, isFallback = false }: NewTunnel,
+  { template, ifindex, parms, header, byIoctl = false, isFallback = false }: NewTunnel,
   devices: VtiDevices,
 ): Result<ControlTunnel> {
   const other = net.find(parms);
@@ -148,7 +156,7 @@ export function ipTunnelCreate(
     );
   }
   const ifname = template.includes("%d") ? allocName(template, devices) : template;
-  const device = devices.register(ifname);
+  const device = devices.register(ifname, ifindex);
   if (!device.ok) return device;
   const tunnel: ControlTunnel = {
     ...device.value,
@@ -235,13 +243,23 @@ export function vtiChangelink(
     const updated = ipTunnelUpdate(tunnel, parms, change.mtu === undefined, places);
     if (!updated.ok) return updated;
   }
-  const { mtu, ifname, up } = change;
+  const { linkinfo: _, mtu, ifname, up, ...device } = change;
   return chain(
     () => mtu === undefined ? ok(undefined) : places.home.setMtu(tunnel, mtu),
     () =>
       ifname === undefined || ifname === tunnel.ifname ? ok(undefined) : places.home.rename(tunnel, ifname),
+    () => configure(places.home, tunnel, device),
     () => up === undefined ? ok(undefined) : places.home.setUp(tunnel, up),
   );
+}
+
+function checkMaster({ master }: DeviceChange, devices: VtiDevices): Result<void> {
+  if (!master || devices.ifindexOf(master) !== null) return ok(undefined);
+  return fail("ENODEV", `Cannot find device "${master}"`, "master");
+}
+
+function configure(devices: VtiDevices, tunnel: ControlTunnel, settings: DeviceChange): Result<void> {
+  return Object.keys(settings).length === 0 ? ok(undefined) : devices.configure(tunnel, settings);
 }
 
 /** ip_tunnel_changelink: no other tunnel has the ends, and a change of ends keeps the kind of the device. */
@@ -260,6 +278,8 @@ export function checkChange(tunnel: ControlTunnel, parms: VtiParms, net: IpTunne
 /** do_setlink: what can be refused before anything is changed. */
 function checkSettings(tunnel: ControlTunnel, change: LinkChange, home: VtiDevices): Result<void> {
   const { mtu, ifname } = change;
+  const mastered = checkMaster(change, home);
+  if (!mastered.ok) return mastered;
   if (mtu !== undefined && (mtu < MIN_MTU_BYTES || mtu > MAX_MTU_BYTES)) {
     const range = `expected ${MIN_MTU_BYTES} to ${MAX_MTU_BYTES}`;
     return fail("EINVAL", `Cannot set MTU of "${tunnel.ifname}" to ${mtu}: ${range}`, "mtu");

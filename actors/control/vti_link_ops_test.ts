@@ -192,3 +192,16 @@ Deno.test("vtiDellink() removes the device, and does nothing to ip_vti0", () => 
   assert.equal(vtiDellink(net, fallback, devices), false);
   assert.equal(devices.names.has("ip_vti0"), true);
 });
+
+Deno.test("vtiNewlink() sets what is the device's, and looks for its master before anything is made", () => {
+  const net = new IpTunnelNet(1);
+  const devices = new Devices();
+  const linkinfo = { info_kind: "vti" as const, info_data: { remote: "192.0.2.1" } };
+  const made = vtiNewlink(net, { ifname: "v", ifindex: 77, txqlen: 5, group: 3, linkinfo }, devices);
+  assert.ok(made.ok);
+  assert.equal(made.value.ifindex, 77);
+  assert.deepEqual(devices.configured.get("v"), { txqlen: 5, group: 3 });
+  const refused = vtiNewlink(net, { ifname: "w", master: "blue", linkinfo }, devices);
+  assert.ok(!refused.ok);
+  assert.deepEqual([refused.error.errno, refused.error.attribute], ["ENODEV", "master"]);
+});
