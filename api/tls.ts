@@ -44,6 +44,7 @@ function readPem(what: string, path: string): string {
   try {
     return Deno.readTextFileSync(path);
   } catch (error) {
-    throw new Error(`Cannot read ${what} ${path}: ${(error as Error).name}`);
+    const [state] = (error as Error).message.split(" (os error");
+    throw new Error(`Cannot read ${what} ${path}: ${state}`);
   }
 }

@@ -12,6 +12,7 @@ import {
   type PolicyEntry,
   type StateEntry,
 } from "./config_schema.ts";
+import { fileErrorReason } from "./file_error.ts";
 import { TomlLines, type TomlPath } from "./toml_lines.ts";
 
 /** An entry of the file, and where it stands. */
@@ -180,13 +181,6 @@ async function readText(path: string, complain: (reason: string) => string): Pro
   try {
     return await Deno.readTextFile(path);
   } catch (error) {
-    throw new ConfigError(complain(reasonOf(error)));
+    throw new ConfigError(complain(fileErrorReason(error)));
   }
-}
-
-function reasonOf(error: unknown): string {
-  if (error instanceof Deno.errors.NotFound) return "no such file";
-  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
-  if (error instanceof Deno.errors.IsADirectory) return "it is a directory";
-  return (error as Error).message;
 }

@@ -3,6 +3,7 @@ import { parseDaemonOptions, USAGE } from "./options.ts";
 
 const EXIT_USAGE = 1;
 const EXIT_FAILURE = 1;
+const WORDS = "run, stop, demo, doctor, token, link, tunnel, xfrm, netns, monitor; see --help";
 
 /** Returns the exit code. */
 export async function daemon(args: readonly string[]): Promise<number> {
@@ -21,6 +22,10 @@ export async function daemon(args: readonly string[]): Promise<number> {
     case "token":
       return await (await import("./token.ts")).token(rest);
     default: {
+      if (word !== undefined && word !== "run" && !word.startsWith("-")) {
+        console.error(`Cannot run "${word}": expected one of ${WORDS}`);
+        return EXIT_USAGE;
+      }
       const options = parseDaemonOptions(word === "run" ? rest : args);
       if ("wrong" in options) {
         console.error(`${options.wrong}\nSee --help for the words that are known.`);

@@ -1,5 +1,6 @@
 /** What keeps the daemon from starting, told before anything is made, in one sentence with what helps. */
 import { probeHost } from "../ffi/capabilities.ts";
+import { fileErrorReason } from "./file_error.ts";
 import type { DaemonOptions } from "./options.ts";
 
 const RUN_DIR_MODE = 0o750;
@@ -23,17 +24,8 @@ async function runDirProblem(runDir: string): Promise<string | null> {
     await Deno.remove(await Deno.makeTempFile({ dir: runDir }));
     return null;
   } catch (error) {
-    return `Cannot use run directory ${runDir}: ${reasonOf(error)}; choose another with --run-dir`;
+    return `Cannot use run directory ${runDir}: ${fileErrorReason(error)}; choose another with --run-dir`;
   }
-}
-
-/** What a failed operation on a file says, in a few words. */
-export function reasonOf(error: unknown): string {
-  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
-  if (error instanceof Deno.errors.AlreadyExists) return "it is no directory";
-  // "Read-only file system (os error 30): mkdir …"
-  const [state] = (error as Error).message.split(" (os error");
-  return state!.charAt(0).toLowerCase() + state!.slice(1);
 }
 
 async function rivalProblem(runDir: string): Promise<string | null> {

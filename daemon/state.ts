@@ -1,6 +1,6 @@
 /** Whether, where and how the daemon keeps its state. */
 import type { StateOptions } from "../actors/store/state_keepers.ts";
-import { reasonOf } from "./start_checks.ts";
+import { fileErrorReason } from "./file_error.ts";
 import { readStateKey } from "./state_key.ts";
 
 const DIR_MODE = 0o700;
@@ -28,7 +28,7 @@ async function dirProblem(dir: string): Promise<string | null> {
     await Deno.remove(await Deno.makeTempFile({ dir }));
     return null;
   } catch (error) {
-    return reasonOf(error);
+    return fileErrorReason(error);
   }
 }
 

@@ -1,5 +1,6 @@
 /** The key that SA keys are sealed with in the state directory. */
 import { SEAL_KEY_BYTES } from "../actors/store/seal.ts";
+import { fileErrorReason } from "./file_error.ts";
 
 const FILE_VARIABLE = "VTI_GATEWAY_STATE_KEY_FILE";
 const HEX_VARIABLE = "VTI_GATEWAY_STATE_KEY";
@@ -21,7 +22,7 @@ export function readStateKey(): Uint8Array | null {
   Deno.env.delete(HEX_VARIABLE);
   const key = parseHex(hex);
   if (key === null) {
-    throw new Error(`Read the state key in ${HEX_VARIABLE}: expected ${HEX_DIGITS} hex digits`);
+    throw new Error(`Cannot read the state key in ${HEX_VARIABLE}: expected ${HEX_DIGITS} hex digits`);
   }
   return key;
 }
@@ -31,7 +32,7 @@ function readKeyFile(path: string): Uint8Array {
   try {
     bytes = Deno.readFileSync(path);
   } catch (error) {
-    throw new Error(`Read the state key in ${path}: ${(error as Error).message}`);
+    throw new Error(`Cannot read the state key in ${path}: ${fileErrorReason(error)}`);
   }
   return parseKeyFile(bytes, path);
 }
@@ -43,7 +44,7 @@ function parseKeyFile(bytes: Uint8Array, from: string): Uint8Array {
   bytes.fill(0);
   if (key !== null) return key;
   throw new Error(
-    `Read the state key in ${from}: expected ${SEAL_KEY_BYTES} bytes, or ${HEX_DIGITS} hex digits`,
+    `Cannot read the state key in ${from}: expected ${SEAL_KEY_BYTES} bytes, or ${HEX_DIGITS} hex digits`,
   );
 }
 

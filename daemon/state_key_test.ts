@@ -45,17 +45,19 @@ Deno.test("readStateKey() takes the file, else the credential, else the variable
 Deno.test("readStateKey() says what is wrong and nothing of the key", () => {
   const wrong = ["", KEY.toHex().slice(1), `${KEY.toHex()}00`, "secret passphrase that is no key"];
   for (const text of wrong) {
-    const expected = { message: "Read the state key in VTI_GATEWAY_STATE_KEY: expected 64 hex digits" };
+    const expected = {
+      message: "Cannot read the state key in VTI_GATEWAY_STATE_KEY: expected 64 hex digits",
+    };
     withVariables({ VTI_GATEWAY_STATE_KEY: text }, () => assert.throws(readStateKey, expected));
   }
   const file = Deno.makeTempFileSync();
   try {
     Deno.writeTextFileSync(file, "short");
-    const expected = { message: `Read the state key in ${file}: expected 32 bytes, or 64 hex digits` };
+    const expected = { message: `Cannot read the state key in ${file}: expected 32 bytes, or 64 hex digits` };
     withVariables({ VTI_GATEWAY_STATE_KEY_FILE: file }, () => assert.throws(readStateKey, expected));
   } finally {
     Deno.removeSync(file);
   }
-  const missing = { message: /Read the state key in \/nowhere\/key: No such file/ };
+  const missing = { message: "Cannot read the state key in /nowhere/key: no such file" };
   withVariables({ VTI_GATEWAY_STATE_KEY_FILE: "/nowhere/key" }, () => assert.throws(readStateKey, missing));
 });

@@ -17,7 +17,8 @@ const NAME = /^(?!token$)[\w.-]{1,64}$/;
 const USAGE = `Usage: token add NAME SCOPES     prints a new token, in place of the one that NAME had
        token del NAME
        token list
-SCOPES is one or more of ${SCOPES.join(",")}; every one has --state-dir DIR`;
+SCOPES is one or more of ${SCOPES.join(",")}, joined by commas
+--state-dir DIR is the daemon's (default /var/lib/vti-gateway)`;
 
 /** Returns the exit code: 0, or 1 when the words are wrong or nobody has that name. */
 export async function token(args: readonly string[]): Promise<number> {
@@ -56,7 +57,7 @@ async function removeToken(file: string, name: string): Promise<number> {
   const lines = await readTokens(file);
   const others = lines.filter((line) => line.name !== name);
   if (others.length === lines.length) {
-    throw new Error(`Take away token "${name}": there is none of that name`);
+    throw new Error(`Cannot take away token "${name}": there is none of that name`);
   }
   await writePrivateFile(file, formatTokens(others));
   return 0;
@@ -67,6 +68,6 @@ async function readTokens(file: string): Promise<TokenLine[]> {
     return parseTokens(await Deno.readTextFile(file));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
-    throw new Error(`Read tokens of ${file}: ${(error as Error).message}`);
+    throw new Error(`Cannot read tokens of ${file}: ${(error as Error).message}`);
   }
 }
