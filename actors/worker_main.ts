@@ -2,12 +2,14 @@
 import { Batch } from "../datapath/batch.ts";
 import { Epoll } from "../ffi/epoll.ts";
 import { ring } from "../ffi/eventfd.ts";
+import { threadId } from "../ffi/thread_time.ts";
 import { makeActor } from "./make_actor.ts";
 import { hostActors } from "./runtime/worker_host.ts";
 
 hostActors<Batch>({
   makePoller: () => new Epoll(),
   ring,
+  threadId,
   wrap: (buffer) => new Batch(buffer),
   makeBehaviour: makeActor,
 });

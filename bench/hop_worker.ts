@@ -12,6 +12,7 @@ import { hostActors } from "../actors/runtime/worker_host.ts";
 import { SLAB_BYTES } from "../datapath/batch.ts";
 import { Epoll } from "../ffi/epoll.ts";
 import { ring } from "../ffi/eventfd.ts";
+import { threadId } from "../ffi/thread_time.ts";
 
 /** Sends `count` parcels round, at most `window` on their way at a time; answered with the milliseconds it took. */
 export interface Run {
@@ -72,6 +73,7 @@ function wrap(buffer: ArrayBuffer): Parcel {
 hostActors<Parcel>({
   makePoller: () => new Epoll(),
   ring,
+  threadId,
   wrap,
   makeBehaviour: (_, init, context) => new HopActor(context, init as HopInit),
 });

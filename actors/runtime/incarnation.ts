@@ -12,6 +12,7 @@ import {
   type WorkerBlock,
 } from "./mailbox.ts";
 import type { Failure, Init, Letter, ToMain, ToWorker } from "./protocol.ts";
+import { Pulse, type TimeOf } from "./pulse.ts";
 
 /** A thread whose module is loaded or being loaded, and that has no place yet. */
 export interface Seat {
@@ -42,6 +43,7 @@ export interface IncarnationParts {
   readonly routes: SharedArrayBuffer;
   readonly bell: number;
   readonly ring: Ring;
+  readonly timeOf: TimeOf;
   readonly moved: (incarnation: Incarnation, state: WorkerState, reason: string) => void;
   readonly letter: (letter: Letter) => void;
   readonly failed: (incarnation: Incarnation, reason: "threw" | "unloadable", failure: Failure) => void;
@@ -58,8 +60,7 @@ export class Incarnation {
   readonly block: WorkerBlock = makeBlock();
   state: WorkerState = "starting";
   #ageMs = 0;
-  #beat = 0;
-  #silentMs = 0;
+  readonly #pulse: Pulse;
   /** Resolves when the loop runs. */
   readonly started: Promise<void>;
   /** Resolves when the worker left, in order or because an actor threw. */
@@ -74,6 +75,7 @@ export class Incarnation {
   constructor(parts: IncarnationParts) {
     this.#parts = parts;
     this.slot = parts.slot;
+    this.#pulse = new Pulse(this.block.cells, parts.timeOf);
     this.started = new Promise((resolve) => this.#start = resolve);
     this.left = new Promise((resolve) => this.#leave = resolve);
     const channel = new MessageChannel();
@@ -202,14 +204,9 @@ export class Incarnation {
     return Atomics.load(this.block.cells, Cell.sleeping) === 1;
   }
 
-  /**
-   * For how long it has been awake with the same heartbeat, milliseconds, when `elapsedMs` passed since the last call.
-   */
-  silence(elapsedMs: number): number {
-    const beat = Atomics.load(this.block.cells, Cell.heartbeat);
-    this.#silentMs = beat === this.#beat && !this.asleep ? this.#silentMs + elapsedMs : 0;
-    this.#beat = beat;
-    return this.#silentMs;
+  /** Why it hangs, or null, when `elapsedMs` passed since the last call. */
+  hangs(elapsedMs: number): string | null {
+    return this.#pulse.look(elapsedMs);
   }
 
   /** Counters of the block, in the order of STAT_NAMES. */

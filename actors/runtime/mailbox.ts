@@ -8,8 +8,11 @@
 import { type MessagePort as NodeMessagePort, receiveMessageOnPort } from "node:worker_threads";
 import type { Ring } from "./behaviour.ts";
 
-/** Cells of one worker's block, in 32-bit words; each of the first three has a cache line (128 bytes) to itself. */
-export const Cell = { sleeping: 0, stop: 32, heartbeat: 64 } as const;
+/**
+ * Cells of one worker's block, in 32-bit words; each of the first three has a cache line (128 bytes) to itself. `thread` is
+ * the number of the worker's thread, and written once.
+ */
+export const Cell = { sleeping: 0, stop: 32, heartbeat: 64, thread: 33 } as const;
 /** Values of Cell.stop. `leave`: stop the actors, say so, go. `abandoned`: go at once and touch nothing. */
 export const Stop = { run: 0, leave: 1, abandoned: 2 } as const;
 /** Counters behind the cells, as float64: exact up to 2^53. */

@@ -201,6 +201,7 @@ export class Reactor<P extends Parcel> {
     const kind = parcel.i32[KIND];
     if (kind < 0) return this.#home(actor, parcel, kind);
     this.#stats.parcels++;
+    Atomics.add(this.#cells, Cell.heartbeat, 1);
     this.#enter(actor);
     actor.behaviour.parcel(parcel);
   }

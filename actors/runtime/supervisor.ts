@@ -11,13 +11,12 @@ import type { WorkerState } from "./life_cycle.ts";
 import { STAT_NAMES, type Stats } from "./mailbox.ts";
 import { loadOf, placeActor, type Placed, type Placement } from "./placement.ts";
 import { type Failure, failureOf, type Letter } from "./protocol.ts";
+import type { TimeOf } from "./pulse.ts";
 
 /** Time between two looks at the heartbeats while a worker is awake, milliseconds. */
 const CHECK_MS = 100;
 /** The same while all sleep: a worker that hangs as soon as it wakes is still replaced within a second. */
 const IDLE_CHECK_MS = 200;
-/** Silence after which a running worker hangs. With the replacement it must stay below 1 s in all. */
-const HUNG_MS = 450;
 /** Time to load the module and make the actors again. */
 const START_MS = 5000;
 /** Time to leave in order. */
@@ -47,6 +46,8 @@ export interface SupervisorOptions {
   readonly makeBell: () => number;
   readonly ring: Ring;
   readonly closeBell: (bell: number) => void;
+  /** What a worker's thread, by its number, has had of the processors. */
+  readonly timeOf: TimeOf;
   /** Current init record of an actor: when it is first made and each time it is made again. */
   readonly initOf: (actor: ActorId) => { readonly init: unknown; readonly transfer?: Transferable[] };
   /** A letter to MAIN. */
@@ -196,7 +197,7 @@ export class Supervisor {
   // ---- workers -------------------------------------------------------------------------------------------------
 
   #start(slot: Slot): Incarnation {
-    const { module, ring } = this.#options;
+    const { module, ring, timeOf } = this.#options;
     const worker = new Incarnation({
       slot: slot.index,
       epoch: this.#epoch,
@@ -204,6 +205,7 @@ export class Supervisor {
       routes: this.#routes,
       bell: slot.bell,
       ring,
+      timeOf,
       moved: (_, state, reason) => this.#options.changed({ slot: slot.index, state, reason }),
       letter: (letter) => this.#options.receive(letter.body, letter.from),
       failed: (worker, reason, failure) => this.#failed(slot, worker, reason, failure),
@@ -250,9 +252,10 @@ export class Supervisor {
     for (const slot of this.#slots) {
       const worker = slot.current;
       if (worker?.state === "starting" && worker.aged(elapsed) > START_MS) {
-        this.#failed(slot, worker, "slow start", silence(START_MS));
-      } else if (worker?.state === "running" && worker.silence(elapsed) > HUNG_MS) {
-        this.#failed(slot, worker, "hung", silence(HUNG_MS));
+        this.#failed(slot, worker, "slow start", silence(`not there within ${START_MS} ms`));
+      } else if (worker?.state === "running") {
+        const why = worker.hangs(elapsed);
+        if (why !== null) this.#failed(slot, worker, "hung", silence(why));
       }
     }
   }
@@ -340,8 +343,8 @@ export class Supervisor {
   }
 }
 
-function silence(limitMs: number): Failure {
-  return { actor: MAIN, message: `no heartbeat for ${limitMs} ms`, stack: "" };
+function silence(message: string): Failure {
+  return { actor: MAIN, message, stack: "" };
 }
 
 /** True when `done` resolves within `ms`. */

@@ -122,6 +122,7 @@ class World {
       makeBell: () => 1,
       ring: () => {},
       closeBell: () => {},
+      timeOf: () => null,
       initOf: () => ({ init: null }),
       receive: () => assert.fail("nobody sends letters"),
       changed: () => {},

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { createEventfd, ring } from "../../ffi/eventfd.ts";
 import { close } from "../../ffi/io.ts";
+import { readThreadTime } from "../../ffi/thread_time.ts";
 import { Supervisor, type WorkerChange, type WorkerFailure } from "./supervisor.ts";
 import type { Order, Status, TestInit } from "../../tests/doubles/runtime_worker.ts";
 
 const MODES = [{ mode: "packed", workers: 1 }, { mode: "isolated", workers: 3 }] as const;
+/** For how long a worker gets next to no processor, milliseconds. */
+const STARVED_MS = 2000;
 const HEAVY = { group: "a", work: "alone" } as const;
 
 /** A system of test actors that tells its events to whoever waits for them. */
@@ -24,6 +27,7 @@ class TestSystem {
       makeBell: createEventfd,
       ring,
       closeBell: close,
+      timeOf: readThreadTime,
       initOf: (actor) => ({ init: this.inits.get(actor) ?? { slabs: 4 } }),
       receive: (message) => this.#note(this.letters, message),
       changed: (change) => this.#note(this.changes, change),
@@ -64,6 +68,26 @@ class TestSystem {
   async spawn(...actors: number[]): Promise<void> {
     for (const actor of actors) await this.supervisor.spawn(actor, HEAVY);
   }
+}
+
+/** Processes that take all the time there is, two for each processor. */
+async function spinners(): Promise<Deno.ChildProcess[]> {
+  const children = Array.from(
+    { length: 2 * navigator.hardwareConcurrency },
+    () => new Deno.Command("sh", { args: ["-c", "echo; while :; do :; done"], stdout: "piped" }).spawn(),
+  );
+  await Promise.all(children.map(async ({ stdout }) => {
+    const reader = stdout.getReader();
+    await reader.read();
+    await reader.cancel();
+  }));
+  return children;
+}
+
+/** Changes the scheduling policy of a thread. */
+async function chrt(policy: "--idle" | "--other", thread: number): Promise<void> {
+  const { code } = await new Deno.Command("chrt", { args: [policy, "--pid", "0", `${thread}`] }).output();
+  assert.equal(code, 0);
 }
 
 /** Runs a test on a fresh system; `orderly`: all its threads must be gone in the end. */
@@ -219,6 +243,28 @@ for (const placement of MODES) {
       assert.deepEqual(system.letters, []);
     }, false));
 
+  Deno.test(`Supervisor (${mode}) keeps a worker that gets no processor, and replaces one that hangs beside others`, () =>
+    withSystem(placement, async (system) => {
+      await system.spawn(1, 2);
+      const { thread } = await system.order(1, { do: "status" });
+      const others = await spinners();
+      try {
+        // From now on it runs only where nobody else wants to.
+        await chrt("--idle", thread);
+        const start = performance.now();
+        while (performance.now() - start < STARVED_MS) await system.order(1, { do: "status" });
+        await chrt("--other", thread);
+        assert.deepEqual(system.failures, []);
+
+        const until = new SharedArrayBuffer(8);
+        await assert.rejects(system.order(1, { do: "hang", until, to: 2 }), /hung, no heartbeat/);
+        await system.order(1, { do: "status" });
+        Atomics.store(new Int32Array(until), 0, 1);
+      } finally {
+        others.forEach((child) => child.kill("SIGKILL"));
+      }
+    }, false));
+
   Deno.test(`Supervisor (${mode}) gives a worker up that fails again and again`, () =>
     withSystem(placement, async (system) => {
       await system.spawn(1);
@@ -264,11 +310,12 @@ Deno.test("Supervisor leaves nothing that keeps the process alive", async () => 
   const main = `
     import { createEventfd, ring } from "./ffi/eventfd.ts";
     import { close } from "./ffi/io.ts";
+    import { readThreadTime } from "./ffi/thread_time.ts";
     import { Supervisor } from "./actors/runtime/supervisor.ts";
     const supervisor = new Supervisor({
       module: new URL("./tests/doubles/runtime_worker.ts", import.meta.url),
       placement: { mode: "isolated", workers: 3 },
-      makeBell: createEventfd, ring, closeBell: close,
+      makeBell: createEventfd, ring, closeBell: close, timeOf: readThreadTime,
       initOf: () => ({ init: { slabs: 1 } }),
       receive() {}, changed() {}, failed() {}, escalate() {},
     });
@@ -291,6 +338,7 @@ Deno.test("Supervisor reports a module that cannot be loaded, and gives up", asy
     makeBell: createEventfd,
     ring,
     closeBell: close,
+    timeOf: readThreadTime,
     initOf: () => ({ init: null }),
     receive: () => {},
     changed: () => {},

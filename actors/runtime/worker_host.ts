@@ -18,6 +18,8 @@ export interface Host<P extends Parcel> {
   /** Made once, when the worker gets its first message. */
   readonly makePoller: () => Poller;
   readonly ring: Ring;
+  /** Number of the calling thread. */
+  readonly threadId: () => number;
   /** Makes the views of a buffer that came from another worker. */
   readonly wrap: (buffer: ArrayBuffer) => P;
   /** Makes an actor from its init record. A throw refuses this actor only, and must leave nothing open behind. */
@@ -45,6 +47,7 @@ export function hostActors<P extends Parcel>(host: Host<P>): void {
 function runWorker<P extends Parcel>(host: Host<P>, init: Init): void {
   const main = new Link(init.main, host.ring);
   const block = makeBlock(init.block);
+  Atomics.store(block.cells, Cell.thread, host.threadId());
   const tell = (message: ToMain) => {
     if (Atomics.load(block.cells, Cell.stop) !== Stop.abandoned) main.post(message, []);
   };

@@ -13,6 +13,7 @@ import { XfrmState } from "../../datapath/xfrm/xfrm_state.ts";
 import { XfrmTable } from "../../datapath/xfrm/xfrm_table.ts";
 import { Epoll } from "../../ffi/epoll.ts";
 import { ring } from "../../ffi/eventfd.ts";
+import { threadId } from "../../ffi/thread_time.ts";
 import { libc } from "../../ffi/libc.ts";
 import { Probe } from "./probe.ts";
 
@@ -30,6 +31,7 @@ countPackets();
 hostActors<Batch>({
   makePoller: () => new Epoll(),
   ring,
+  threadId,
   wrap: (buffer) => new Batch(buffer),
   makeBehaviour(actor, init, context) {
     const behaviour: Behaviour<Batch> = makeActor(actor, init, context);

@@ -11,6 +11,7 @@ import { hostActors } from "../../actors/runtime/worker_host.ts";
 import { Batch } from "../../datapath/batch.ts";
 import { Epoll } from "../../ffi/epoll.ts";
 import { ring } from "../../ffi/eventfd.ts";
+import { threadId } from "../../ffi/thread_time.ts";
 
 const dir = Deno.env.get("FAULT_DIR")!;
 
@@ -19,6 +20,7 @@ poisonable();
 hostActors<Batch>({
   makePoller: () => new Epoll(),
   ring,
+  threadId,
   wrap: (buffer) => new Batch(buffer),
   makeBehaviour(actor, init, context) {
     const record = init as ActorInit;

@@ -1,6 +1,7 @@
 /** The worker of the runtime's own tests: actors that do what a letter tells them. */
 import { Epoll } from "../../ffi/epoll.ts";
 import { ring } from "../../ffi/eventfd.ts";
+import { threadId } from "../../ffi/thread_time.ts";
 import {
   type Behaviour,
   type Context,
@@ -59,6 +60,8 @@ export interface Status {
   readonly undelivered: number;
   readonly starvations: number;
   readonly flushes: number;
+  /** Its worker's thread. */
+  readonly thread: number;
 }
 
 const SLAB_BYTES = 140 * 1024;
@@ -134,7 +137,7 @@ class TestActor implements Behaviour<TestParcel> {
 
   #report(): Status {
     const { outstanding, free, lost } = this.#pool;
-    return { self: this.#context.self, ...this.#status, outstanding, free, lost };
+    return { self: this.#context.self, ...this.#status, outstanding, free, lost, thread: threadId() };
   }
 
   #send(): void {
@@ -211,6 +214,7 @@ if (
   hostActors<TestParcel>({
     makePoller: () => new Epoll(),
     ring,
+    threadId,
     wrap,
     makeBehaviour: (_, init, context) => new TestActor(context, init as TestInit),
   });
