@@ -1,27 +1,15 @@
 /**
  * The gateway and Linux's own ip_vti as each other's peers, for every algorithm, raw, in UDP and with extended
  * sequence numbers: echoes of both families, packets that are too big, TCP, and both sides' counters.
- *
- *     netns g: the gateway                          guest: Linux, ip_vti
- *     vti1 10.9.0.1 2001:db8:9::1  (key 7)          vti1 10.9.0.2 2001:db8:9::2
- *     eth0 192.0.2.1 ------------- tap ------------ eth0 192.0.2.2
  */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { ALGORITHMS } from "../../doubles/algorithms.ts";
-import { Daemon } from "../../doubles/daemon.ts";
 import { Topology } from "../../doubles/topology.ts";
-import { encapWords, policyWords } from "../../doubles/tunnel.ts";
-import { Guest } from "./guest.ts";
-import { countersAgree, type End, gatewayEnd, linuxEnd, ping } from "./peers.ts";
+import { encapWords } from "../../doubles/tunnel.ts";
+import { countersAgree, type End, ping } from "./peers.ts";
+import { NONIKE_PORT, replaceStates, startVtiPair } from "./vti_pair.ts";
 
-const GATEWAY = "192.0.2.1", GUEST = "192.0.2.2";
-const KEY = 7;
-/** SPI of what the gateway receives, and of what it sends. */
-const SPI_IN = 0x1001, SPI_OUT = 0x2002;
-/** Ports with UDP encapsulation by RFC 3948, and by the draft before it. */
-const ESPINUDP_PORT = 4500, NONIKE_PORT = 4600;
-const UDP_ENCAP_ESPINUDP_NON_IKE = 1, UDP_ENCAP_ESPINUDP = 2;
 /** TCP port of the guest's echo server, and bytes that go there and back. */
 const ECHO_PORT = 7, ECHO_BYTES = 1 << 18;
 
@@ -76,18 +64,14 @@ const CHOICES = [
 
 Deno.test("the gateway and Linux's ip_vti are each other's peers", async (t) => {
   await using topology = new Topology();
-  const netns = await topology.addNetns("g");
-  using guest = await Guest.start(topology, { netns, device: "eth0" });
-  await topology.addresses({ netns, ifname: "eth0", addresses: [`${GATEWAY}/24`] });
-  const daemon = await Daemon.start(topology, { placement: "isolated" });
-  const here = gatewayEnd(topology, daemon, netns);
-  const there = linuxEnd(guest);
-  await setUp(topology, netns, guest, here, there);
+  using pair = await startVtiPair(topology);
+  const { here, there } = pair;
+  await pair.guest.sh(`/echo ${ECHO_PORT} >/dev/null 2>&1 &`);
   const file = `${await topology.directory()}/bytes`;
   await Deno.writeFile(file, randomBytes(ECHO_BYTES));
   for (const { proto, choice: [name, words], variant } of CHOICES) {
     await t.step(`${name}, ${variant.name}`, async () => {
-      await rekey([here, there], proto, `${variant.words} ${words}`);
+      await replaceStates(pair, proto, `${variant.words} ${words}`);
       await pings(here, there);
       const mtu = { v4: await innerMtu(here, there.v4), v6: await innerMtu(here, there.v6) };
       assert.deepEqual(mtu, { v4: await innerMtu(there, here.v4), v6: await innerMtu(there, here.v6) });
@@ -97,46 +81,6 @@ Deno.test("the gateway and Linux's ip_vti are each other's peers", async (t) => 
     });
   }
 });
-
-/** Devices and addresses. */
-async function setUp(topology: Topology, netns: string, guest: Guest, here: End, there: End): Promise<void> {
-  await guest.sh(`
-    cd /proc/sys/net
-    echo 1 > ipv6/conf/default/addr_gen_mode
-    echo 0 > ipv6/conf/default/router_solicitations
-    echo 0 > ipv6/conf/default/accept_dad
-    echo 0 > ipv4/icmp_ratelimit
-    echo 0 > ipv6/icmp/ratelimit
-    ip addr add ${GUEST}/24 dev eth0
-    ip link set eth0 up
-    /encap ${ESPINUDP_PORT} ${UDP_ENCAP_ESPINUDP} >/dev/null 2>&1 &
-    /encap ${NONIKE_PORT} ${UDP_ENCAP_ESPINUDP_NON_IKE} >/dev/null 2>&1 &
-    /echo ${ECHO_PORT} >/dev/null 2>&1 &`);
-  for (const [end, from, to] of [[here, GATEWAY, GUEST], [there, GUEST, GATEWAY]] as const) {
-    await end.ip(`link add vti1 type vti local ${from} remote ${to} key ${KEY}`);
-    await end.ip("link set vti1 up");
-  }
-  await topology.addresses({ netns, ifname: "vti1", addresses: [`${here.v4}/24`, `${here.v6}/64`] });
-  await there.ip(`addr add ${there.v4}/24 dev vti1`, `addr add ${there.v6}/64 dev vti1 nodad`);
-}
-
-/** The same two states at both ends, and policies for them; what was learnt of the path's MTU is forgotten. */
-async function rekey([here, there]: readonly [End, End], proto: string, words: string): Promise<void> {
-  const state = (src: string, dst: string, spi: number) =>
-    `xfrm state add src ${src} dst ${dst} proto ${proto} spi ${spi} mode tunnel mark ${KEY} flag af-unspec ${words}`;
-  for (const [end, from, to] of [[here, GATEWAY, GUEST], [there, GUEST, GATEWAY]] as const) {
-    const policies = ["0.0.0.0/0", "::/0"].flatMap((any) => [
-      policyWords(KEY, "out", any, from, to),
-      policyWords(KEY, "in", any, to, from),
-    ]);
-    await end.ip(
-      ...["xfrm state flush", "xfrm policy flush"],
-      ...[state(GUEST, GATEWAY, SPI_IN), state(GATEWAY, GUEST, SPI_OUT)],
-      ...policies.map((policy) => policy.replace("proto esp", `proto ${proto}`)),
-    );
-    for (const family of ["-4", "-6"]) await end.run(["ip", family, "route", "flush", "cache"]);
-  }
-}
 
 /** Echoes of lengths that pad differently. */
 async function pings(from: End, to: End): Promise<void> {
