@@ -4,20 +4,16 @@ import { DropReason } from "../datapath/drop_reason.ts";
 import type { IpTunnelTable } from "../datapath/tunnel/ip_tunnel_lookup.ts";
 import { type FragNeeded, vti4Err } from "../datapath/vti/vti4_err.ts";
 import { MmsgReceiver } from "../ffi/raw_socket.ts";
-import { batchMaker } from "./new_batch.ts";
-
-/** Number of the slab that errors are read into; it belongs to no pool. */
-const SLAB = 4095;
+import { newBatch } from "../ffi/slab_pointers.ts";
 
 export class IcmpErrors {
   readonly #receiver: MmsgReceiver;
-  readonly #batch: Batch;
+  readonly #batch: Batch = newBatch();
   readonly #tunnels: IpTunnelTable;
 
-  /** `fd` is of openIcmpErrorSocket(), `actor` the one that reads it. */
-  constructor(fd: number, actor: number, tunnels: IpTunnelTable) {
+  /** `fd` is of openIcmpErrorSocket(). */
+  constructor(fd: number, tunnels: IpTunnelTable) {
     this.#receiver = new MmsgReceiver(fd);
-    this.#batch = batchMaker(actor)(SLAB);
     this.#tunnels = tunnels;
   }
 

@@ -47,7 +47,6 @@ import {
   type SaTableLetter,
   type UdpPort,
 } from "./messages.ts";
-import { batchMaker } from "./new_batch.ts";
 import { NextHops } from "./next_hops.ts";
 import { PacketRate } from "./packet_rate.ts";
 import { Stage } from "./poison_mark.ts";
@@ -95,7 +94,7 @@ export class NetnsActor implements Behaviour<Batch> {
   constructor(context: Context<Batch>, init: NetnsInit, quarantine: QuarantineInit) {
     this.#context = context;
     this.#init = init;
-    this.#pool = context.pool(SLABS, batchMaker(context.self), (batch) => this.#lost(batch));
+    this.#pool = context.pool(SLABS, (batch) => this.#lost(batch));
     this.#quarantine = new Quarantine(context, quarantine, (reason) => init.mib[DROP_MIB[reason]]++);
     // What a former worker had received went with it.
     this.#writeOff();
@@ -112,7 +111,7 @@ export class NetnsActor implements Behaviour<Batch> {
     for (const port of init.udpPorts) this.#openUdp(port);
     this.#monitor = new RtnetlinkMonitor(init.monitorFd);
     context.watch(init.monitorFd, EPOLLIN, MONITOR_TOKEN);
-    this.#icmpErrors = new IcmpErrors(init.icmpErrorFd, context.self, this.#tunnels);
+    this.#icmpErrors = new IcmpErrors(init.icmpErrorFd, this.#tunnels);
     context.watch(init.icmpErrorFd, EPOLLIN, ICMP_ERROR_TOKEN);
     if (init.routeFlushFd >= 0) context.watch(init.routeFlushFd, EPOLLIN, ROUTE_FLUSH_TOKEN);
   }

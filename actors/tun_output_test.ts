@@ -1,18 +1,16 @@
 import assert from "node:assert/strict";
 import { type Batch, OFFSET } from "../datapath/batch.ts";
 import { buildPacket, PLAIN, somePayload } from "../tests/doubles/packets.ts";
-import { batchMaker } from "./new_batch.ts";
+import { newBatch } from "../ffi/slab_pointers.ts";
 import { TunOutput } from "./tun_output.ts";
 
 /** No device: each packet that gets as far as being written is refused. */
 const NO_DEVICE = -1;
 const BYTES = 100;
 
-const newBatch = batchMaker(1);
-
 /** Segments of two TCP connections that the output joins: two of one, three of the other. */
 function twoFlows(): Batch {
-  const batch = newBatch(0);
+  const batch = newBatch();
   for (const [sourcePort, segments] of [[1, 2], [2, 3]] as const) {
     for (let n = 0; n < segments; n++) {
       const packet = buildPacket({ ...PLAIN, sourcePort, seq: n * BYTES, payload: somePayload(BYTES) });
@@ -65,7 +63,7 @@ Deno.test("TunOutput.end() ends when writing always throws", () => {
 Deno.test("TunOutput.add() loses what was held when writing that throws, and not the packet that is added", () => {
   const output = harmed(1);
   const batch = twoFlows();
-  const next = newBatch(1);
+  const next = newBatch();
   next.append(1);
   output.begin(NO_DEVICE);
   for (let i = 0; i < 2; i++) output.add(batch, i);

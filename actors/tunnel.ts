@@ -41,7 +41,6 @@ import {
   type TunnelInit,
   type TunnelLetter,
 } from "./messages.ts";
-import { batchMaker } from "./new_batch.ts";
 import { Stage } from "./poison_mark.ts";
 import { Quarantine } from "./quarantine.ts";
 import {
@@ -97,7 +96,7 @@ export class TunnelActor implements Behaviour<Batch> {
     this.#quarantine = new Quarantine(context, quarantine, (reason) => countReason(init.counters, reason, 1));
     // What a former worker had read went with it.
     this.#writeOff();
-    this.#pool = context.pool(SLABS, batchMaker(context.self), (batch) => this.#lost(batch));
+    this.#pool = context.pool(SLABS, (batch) => this.#lost(batch));
     this.#reader = new TunReader(init.tunFd, this.#segmenter.staging);
     this.#output = output ??= new TunOutput();
     this.#answers = new IcmpAnswers(init);

@@ -4,12 +4,12 @@
  * Before anything is timed, each pair of transforms has to restore a text and refuse a forged one.
  */
 import assert from "node:assert/strict";
-import { Batch, OFFSET } from "../datapath/batch.ts";
+import { OFFSET } from "../datapath/batch.ts";
 import type { CryptoBackend, EspTransform, EspTransformSpec } from "../datapath/esp/aead.ts";
 import { ipsecMbBackend } from "../ffi/aead_ipsec_mb.ts";
 import { libcryptoBackend } from "../ffi/aead_libcrypto.ts";
 import { nobleBackend } from "../ffi/aead_noble.ts";
-import { newSlab } from "../ffi/slab_pointers.ts";
+import { newBatch } from "../ffi/slab_pointers.ts";
 
 /** Bytes of text: a TCP acknowledgement and a full segment, padded to a block. */
 const TEXTS = [64, 1408];
@@ -35,7 +35,7 @@ const ALGORITHMS: Record<string, Omit<EspTransformSpec, "direction" | "esn">> = 
   "AES-128-CBC AES-XCBC-96": cbc(16, "xcbc(aes)", 16, 96),
 };
 
-const batch = new Batch(newSlab(1));
+const batch = newBatch();
 const esp = batch.i32[OFFSET + batch.append(2000)];
 
 /** A transform, or null when the library lacks it. */
@@ -79,7 +79,7 @@ for (const algorithm of Object.keys(ALGORITHMS)) {
 
 /** Packets of one batch that a library seals together. */
 const TOGETHER = [4, 16, 64];
-const many = new Batch(newSlab(2));
+const many = newBatch();
 const places = Array.from({ length: 64 }, () => many.i32[OFFSET + many.append(1600)]);
 
 for (const library of LIBRARIES) {

@@ -3,15 +3,15 @@ import {
   type Behaviour,
   type Context,
   OWNER,
-  type Parcel,
   type Pool,
   type Reply,
   TO,
 } from "../actors/runtime/behaviour.ts";
 import { hostActors } from "../actors/runtime/worker_host.ts";
-import { SLAB_BYTES } from "../datapath/batch.ts";
+import type { Batch } from "../datapath/batch.ts";
 import { Epoll } from "../ffi/epoll.ts";
 import { ring } from "../ffi/eventfd.ts";
+import { newSlabMemory, Slab } from "../ffi/slab_pointers.ts";
 import { threadId } from "../ffi/thread_time.ts";
 
 /** Sends `count` parcels round, at most `window` on their way at a time; answered with the milliseconds it took. */
@@ -25,18 +25,18 @@ export interface HopInit {
   readonly next: number;
 }
 
-class HopActor implements Behaviour<Parcel> {
-  readonly #context: Context<Parcel>;
+class HopActor implements Behaviour<Batch> {
+  readonly #context: Context<Batch>;
   readonly #next: number;
-  readonly #pool: Pool<Parcel>;
+  readonly #pool: Pool<Batch>;
   #toSend = 0;
   #start = 0;
   #reply: Reply = () => {};
 
-  constructor(context: Context<Parcel>, init: HopInit) {
+  constructor(context: Context<Batch>, init: HopInit) {
     this.#context = context;
     this.#next = init.next;
-    this.#pool = context.pool(64, () => wrap(new ArrayBuffer(SLAB_BYTES)));
+    this.#pool = context.pool(64);
   }
 
   receive(message: unknown, _from: number, reply: Reply): void {
@@ -47,12 +47,12 @@ class HopActor implements Behaviour<Parcel> {
     for (let i = 0; i < window; i++) this.#pass(this.#pool.take()!);
   }
 
-  #pass(parcel: Parcel): void {
+  #pass(parcel: Batch): void {
     parcel.i32[TO] = this.#next;
     this.#context.sendParcel(parcel);
   }
 
-  parcel(parcel: Parcel): void {
+  parcel(parcel: Batch): void {
     if (parcel.i32[OWNER] !== this.#context.self) return this.#pass(parcel);
     if (--this.#toSend >= this.#pool.outstanding) return this.#pass(parcel);
     this.#context.give(parcel);
@@ -66,14 +66,11 @@ class HopActor implements Behaviour<Parcel> {
   stop(): void {}
 }
 
-function wrap(buffer: ArrayBuffer): Parcel {
-  return { buffer, i32: new Int32Array(buffer) };
-}
-
-hostActors<Parcel>({
+hostActors<Batch>({
   makePoller: () => new Epoll(),
   ring,
   threadId,
-  wrap,
+  makeMemory: newSlabMemory,
+  makeSlab: (id, memory) => new Slab(id, memory),
   makeBehaviour: (_, init, context) => new HopActor(context, init as HopInit),
 });

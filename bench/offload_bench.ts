@@ -3,7 +3,7 @@
  * `deno bench -A bench/offload_bench.ts`. One iteration is PACKETS packets.
  */
 import assert from "node:assert/strict";
-import { Batch, DATA, OFFSET } from "../datapath/batch.ts";
+import { type Batch, DATA, OFFSET } from "../datapath/batch.ts";
 import { DropReason } from "../datapath/drop_reason.ts";
 import { icmpSend } from "../datapath/icmp/icmp_send.ts";
 import { memcpy } from "../datapath/memcpy.ts";
@@ -12,7 +12,7 @@ import { Segmenter } from "../datapath/offload/segment.ts";
 import { slabSum } from "../datapath/offload/slab_sum.ts";
 import * as checksum from "../datapath/wire/checksum.ts";
 import { gmpSlabSum } from "../ffi/gmp_sum.ts";
-import { newSlab } from "../ffi/slab_pointers.ts";
+import { newBatch } from "../ffi/slab_pointers.ts";
 import { asRead, buildPacket, PLAIN, somePayload } from "../tests/doubles/packets.ts";
 
 const PACKETS = 46;
@@ -22,7 +22,7 @@ const OPTIONS = Uint8Array.of(1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2);
 
 /** What the gateway sums with. */
 const sum = gmpSlabSum() ?? slabSum;
-const batch = new Batch(newSlab(1));
+const batch = newBatch();
 
 function segmenting(version: 4 | 6, protocol: "tcp" | "udp"): () => void {
   const segmenter = new Segmenter(sum);
@@ -55,13 +55,11 @@ class CountingSink implements CoalesceSink {
   }
 }
 
-let lastSlab = 2;
-
 /** PACKETS packets of `streams` streams in turn; `payload` 0 gives acknowledgments. */
 function coalescing(streams: number, protocol: "tcp" | "udp", payload: number): () => void {
   const sink = new CountingSink();
   const coalescer = new Coalescer(sink, true, sum);
-  const full = new Batch(newSlab(++lastSlab));
+  const full = newBatch();
   for (let i = 0; i < PACKETS; i++) {
     const spec = { ...PLAIN, protocol, options: OPTIONS, payload: somePayload(payload) };
     const seq = 1000 + Math.floor(i / streams) * payload;
@@ -90,7 +88,7 @@ function times(n: number, fn: (i: number) => void): () => void {
 
 /** The same as checksum.sum() by GMP, which is compared with a plain sum first. */
 function gmpChecksum(): (i: number) => void {
-  const slab = new Batch(newSlab(2));
+  const slab = newBatch();
   crypto.getRandomValues(slab.u8.subarray(DATA, DATA + 65_536) as Uint8Array<ArrayBuffer>);
   const place = (i: number): number => DATA + i * MSS;
   for (let i = 0; i < PACKETS; i++) {

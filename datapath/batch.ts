@@ -1,7 +1,7 @@
 /**
- * A batch: up to 64 packets in one ArrayBuffer, the unit that actors exchange.
+ * A batch: up to 64 packets in one slab of memory, the unit that actors exchange.
  *
- * The buffer (the slab) carries everything a receiver needs, because only the buffer crosses a worker:
+ * The slab carries everything a receiver needs, because nothing else crosses a worker:
  *
  *     word 0..31     header: envelope of the runtime, then the fields that all packets share
  *     32 + f * 64    one array of 64 words for each packet field f (structure of arrays)
@@ -30,9 +30,9 @@ export const TO = 0;
 export const KIND = 1;
 /** Actor whose pool the slab came from. */
 export const OWNER = 2;
-/** Generation of that pool; a slab of an older generation is not taken back. */
+/** Epoch in which the worker of that pool started; 0 once the pool has given the slab up. */
 export const EPOCH = 3;
-/** Address of the slab in memory, low and high 32 bits; the backing store keeps it across a transfer. */
+/** Address of the slab in memory, low and high 32 bits, the same in every worker. */
 export const ADDRESS_LO = 4;
 export const ADDRESS_HI = 5;
 /** Number of packets. */
@@ -49,12 +49,10 @@ export const REMOTE = 11;
 /** Outgoing: ifindex and MTU of the device. */
 export const IFINDEX = 12;
 export const DEVICE_MTU = 13;
-/** Process-wide number of the slab, for caches of things that belong to its address. */
-export const SLAB_ID = 14;
 /** Outgoing: ifindex of LINK, 0 when unbound. */
-export const LINK = 15;
+export const LINK = 14;
 /** Packet that a stage is at, 0 between stages: after a throw it says which one it was. */
-export const CURSOR = 16;
+export const CURSOR = 15;
 
 const HEADER_WORDS = 32;
 const field = (n: number): number => HEADER_WORDS + n * BATCH_PACKETS;
@@ -105,16 +103,30 @@ export const SLAB_BYTES = DATA + BATCH_PACKETS * SLOT_BYTES;
 
 if ((HEADER_WORDS + FIELDS * BATCH_PACKETS) * 4 > DATA) throw new Error("Batch fields overlap the data area");
 
+/** The memory of a batch, with what ffi/ keeps for it (slab_pointers.ts); opaque here. */
+export interface BatchSlab {
+  readonly id: number;
+  readonly memory: SharedArrayBuffer;
+  wrap(): Batch;
+}
+
+/** Of batches that neither other workers nor native code see, each in memory of its own. */
+const NO_SLAB: BatchSlab = {
+  id: 0,
+  memory: new SharedArrayBuffer(0),
+  wrap: () => new Batch(new ArrayBuffer(SLAB_BYTES)),
+};
+
 /** Views of one slab. Made once per slab and hop, never per packet. */
 export class Batch {
+  readonly slab: BatchSlab;
   readonly buffer: ArrayBuffer;
   readonly i32: Int32Array;
   readonly u8: Uint8Array;
   readonly view: DataView;
-  /** What ffi/ keeps for this slab (pointer objects); opaque here. */
-  native: object | null = null;
 
-  constructor(buffer: ArrayBuffer) {
+  constructor(buffer: ArrayBuffer, slab: BatchSlab = NO_SLAB) {
+    this.slab = slab;
     this.buffer = buffer;
     this.i32 = new Int32Array(buffer, 0, DATA >> 2);
     this.u8 = new Uint8Array(buffer);

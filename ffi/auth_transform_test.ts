@@ -2,15 +2,15 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { AuthSpec, AuthTransform } from "../datapath/ah/auth.ts";
-import { Batch, OFFSET } from "../datapath/batch.ts";
+import { OFFSET } from "../datapath/batch.ts";
 import type { CryptoBackend } from "../datapath/esp/aead.ts";
 import { libcryptoBackend } from "./aead_libcrypto.ts";
 import { nobleBackend } from "./aead_noble.ts";
 import { selectBackend } from "./crypto_backend.ts";
-import { newSlab } from "./slab_pointers.ts";
+import { newBatch } from "./slab_pointers.ts";
 
 const backends: readonly CryptoBackend[] = [libcryptoBackend(), nobleBackend()].filter((b) => b !== null);
-const batch = new Batch(newSlab(1));
+const batch = newBatch();
 const at = batch.i32[OFFSET + batch.append(65535 + 64)];
 
 type Auth = [name: string, truncBits: number, keyBytes: number];

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import zlib from "node:zlib";
 import fc from "fast-check";
-import { Batch, OFFSET } from "../datapath/batch.ts";
+import { OFFSET } from "../datapath/batch.ts";
 import { ZlibCompressor } from "./deflate_zlib.ts";
-import { newSlab } from "./slab_pointers.ts";
+import { newBatch } from "./slab_pointers.ts";
 
-const batch = new Batch(newSlab(1));
+const batch = newBatch();
 const at = batch.i32[OFFSET + batch.append(60000)];
 const compressor = new ZlibCompressor();
 

@@ -4,13 +4,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { allocatedPerPacket } from "../datapath/allocation_fixture.ts";
-import { Batch, OFFSET } from "../datapath/batch.ts";
+import { OFFSET } from "../datapath/batch.ts";
 import type { CryptoBackend, EspTransform, EspTransformSpec } from "../datapath/esp/aead.ts";
 import { ESP_VECTORS, type EspVector } from "../tests/vectors/esp_packets.ts";
 import { ipsecMbBackend } from "./aead_ipsec_mb.ts";
 import { libcryptoBackend } from "./aead_libcrypto.ts";
 import { nobleBackend } from "./aead_noble.ts";
-import { newSlab } from "./slab_pointers.ts";
+import { newBatch } from "./slab_pointers.ts";
 
 const backends: readonly CryptoBackend[] = [ipsecMbBackend(), libcryptoBackend(), nobleBackend()].filter((
   b,
@@ -24,7 +24,7 @@ const REQUIRED: Record<CryptoBackend["name"], RegExp> = {
   "noble": /^(rfc4106|rfc4543|rfc7539esp|cbc\(aes\)|rfc3686|ecb\(cipher_null\))/,
 };
 
-const batch = new Batch(newSlab(1));
+const batch = newBatch();
 /** Room for the longest IPv4 packet. */
 const esp = batch.i32[OFFSET + batch.append(8 + 16 + 65535 + 32)];
 

@@ -1,7 +1,7 @@
 /** Seals done together against the same seals one by one, by another library. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Batch, BATCH_PACKETS, OFFSET, REASON } from "../datapath/batch.ts";
+import { ADDRESS_HI, ADDRESS_LO, type Batch, BATCH_PACKETS, OFFSET, REASON } from "../datapath/batch.ts";
 import type { CryptoBackend, EspTransform, EspTransformSpec } from "../datapath/esp/aead.ts";
 import {
   ipv4Packet,
@@ -15,7 +15,7 @@ import {
 import { IPPROTO_AH, XfrmModeNumber } from "../datapath/xfrm/xfrm_record.ts";
 import { ipsecMbBackend } from "./aead_ipsec_mb.ts";
 import { libcryptoBackend } from "./aead_libcrypto.ts";
-import { newSlab, prepareSlab } from "./slab_pointers.ts";
+import { newBatch } from "./slab_pointers.ts";
 
 const key = (bytes: number, first: number) => Uint8Array.from({ length: bytes }, (_, i) => first + i);
 const cbc = (keyBytes: number, esn: boolean): Omit<EspTransformSpec, "direction"> => ({
@@ -49,7 +49,7 @@ interface Packet {
 
 /** Seals each packet of a batch and then calls `end`; returns the packets. */
 function sealed(transforms: EspTransform[], packets: readonly Packet[], end: () => void): string[] {
-  const batch = new Batch(newSlab(1));
+  const batch = newBatch();
   const at = packets.map(({ spec, blocks, seq }, i) => {
     const length = blocks * 16;
     const esp = batch.i32[OFFSET + batch.append(length + ROOM)];
@@ -114,8 +114,7 @@ Deno.test({
         templateRecord({ reqid: 2, proto: IPPROTO_AH, mode: XfrmModeNumber.transport }),
       ];
       table.addPolicy(policyRecord({ templates }));
-      const batch = outBatch(...Array.from({ length: 20 }, (_, i) => ipv4Packet(100 + i)));
-      prepareSlab(batch.u8.buffer as ArrayBuffer, 2);
+      const batch = addressable(outBatch(...Array.from({ length: 20 }, (_, i) => ipv4Packet(100 + i))));
       table.transmit(batch);
       return Array.from({ length: 20 }, (_, i) => {
         assert.equal(batch.i32[REASON + i], 0);
@@ -125,3 +124,13 @@ Deno.test({
     assert.deepEqual(together, alone);
   },
 });
+
+/** The same packets in a slab that native code can address. */
+function addressable(batch: Batch): Batch {
+  const copy = newBatch();
+  const [lo, hi] = [copy.i32[ADDRESS_LO], copy.i32[ADDRESS_HI]];
+  copy.u8.set(batch.u8);
+  copy.i32[ADDRESS_LO] = lo;
+  copy.i32[ADDRESS_HI] = hi;
+  return copy;
+}

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Batch, DATA, SLAB_BYTES, SLOT_BYTES } from "../datapath/batch.ts";
+import { DATA, SLAB_BYTES, SLOT_BYTES } from "../datapath/batch.ts";
 import { slabSum } from "../datapath/offload/slab_sum.ts";
 import { gmpSlabSum } from "./gmp_sum.ts";
-import { newSlab } from "./slab_pointers.ts";
+import { newBatch } from "./slab_pointers.ts";
 
 Deno.test("gmpSlabSum() sums as slabSum() does, at every alignment and length", () => {
   const sum = gmpSlabSum();
   assert.ok(sum !== null, "libgmp10 is missing here; every Debian has it");
-  const batch = new Batch(newSlab(1));
+  const batch = newBatch();
   const bytes = fc.uint8Array({ maxLength: SLOT_BYTES });
   fc.assert(
     fc.property(
@@ -27,7 +27,7 @@ Deno.test("gmpSlabSum() sums as slabSum() does, at every alignment and length", 
 
 Deno.test("gmpSlabSum() reads nothing before or behind what it is told to sum", () => {
   const sum = gmpSlabSum()!;
-  const batch = new Batch(newSlab(2));
+  const batch = newBatch();
   batch.u8.fill(0xff, DATA, SLAB_BYTES);
   for (let length = 0; length < 40; length++) {
     batch.u8.fill(0, DATA + 100, DATA + 100 + length);
@@ -37,7 +37,7 @@ Deno.test("gmpSlabSum() reads nothing before or behind what it is told to sum", 
 });
 
 Deno.test("gmpSlabSum() takes the longest packet there can be", () => {
-  const batch = new Batch(newSlab(3));
+  const batch = newBatch();
   batch.u8.fill(0xff, DATA, DATA + 65_535);
   assert.equal(gmpSlabSum()!(batch, DATA, 65_535), slabSum(batch, DATA, 65_535));
 });

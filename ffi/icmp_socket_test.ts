@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Batch, LENGTH, OFFSET, OUTER_PROTO, OUTER_SRC } from "../datapath/batch.ts";
+import { type Batch, LENGTH, OFFSET, OUTER_PROTO, OUTER_SRC } from "../datapath/batch.ts";
 import { Epoll, EPOLLIN } from "./epoll.ts";
 import { EBADF } from "./errno.ts";
 import { openIcmp6Socket, openIcmpErrorSocket, openIcmpSocket, sendIcmp4, sendIcmp6 } from "./icmp_socket.ts";
@@ -14,7 +14,7 @@ import {
   withVethPair,
 } from "./netns_fixture.ts";
 import { MmsgReceiver } from "./raw_socket.ts";
-import { newSlab } from "./slab_pointers.ts";
+import { newBatch } from "./slab_pointers.ts";
 
 /** ICMP fragmentation needed, next-hop MTU 1400, quoting 28 zero bytes; checksum included. */
 function fragmentationNeeded(): Uint8Array<ArrayBuffer> {
@@ -28,7 +28,7 @@ function fragmentationNeeded(): Uint8Array<ArrayBuffer> {
 
 /** Waits for one packet on a receiver's socket. */
 function receiveOne(receiver: MmsgReceiver): Batch {
-  const batch = new Batch(newSlab(7777));
+  const batch = newBatch();
   const epoll = new Epoll();
   epoll.add(receiver.fd, EPOLLIN, 0);
   try {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import {
-  Batch,
+  type Batch,
   BATCH_PACKETS,
   COUNT,
   INFO,
@@ -22,13 +22,11 @@ import { NextHopLookup } from "./next_hop.ts";
 import { openPacketSendSocket, PacketSender } from "./packet_socket.ts";
 import { MmsgReceiver, openRawSocket, udpPortsOf } from "./raw_socket.ts";
 import { openRtnetlink } from "./rtnetlink.ts";
-import { newSlab } from "./slab_pointers.ts";
+import { newBatch } from "./slab_pointers.ts";
 
 const ADDRESS = "02:00:00:00:00:b1";
 const NO_PORTS = udpPortsOf([]);
 const DF = 0x4000;
-
-let slabId = 9000;
 
 /** A packet socket and a lookup in `a`, whose neighbour `b` is known when `known`. */
 async function withSender(
@@ -67,14 +65,14 @@ Deno.test("PacketSender sends a full batch to a neighbour, who takes it for any 
     const receiver = new MmsgReceiver(inside(b, () => openRawSocket(50)));
     const epoll = new Epoll();
     try {
-      const batch = new Batch(newSlab(slabId++));
+      const batch = newBatch();
       for (let i = 0; i < BATCH_PACKETS; i++) append(batch, a, b, 100 + 20 * i, i);
       batch.i32[REASON + 3] = DropReason.OutTooBig;
       batch.i32[UDP_PORTS + 5] = (4500 << 16) | 4500;
       assert.equal(sender.send(batch, 0, hop, udpPortsOf([4500])), BATCH_PACKETS);
       epoll.add(receiver.fd, EPOLLIN, 1);
       assert.equal(epoll.wait(5000), 1);
-      const into = new Batch(newSlab(slabId++));
+      const into = newBatch();
       const seeds: number[] = [];
       while (receiver.receive(into) > 0) {
         for (let i = 0; i < into.i32[COUNT]; i++) {
@@ -94,7 +92,7 @@ Deno.test("PacketSender sends a full batch to a neighbour, who takes it for any 
 
 Deno.test("PacketSender marks packets that are longer than the device takes and sends the others", async () => {
   await withSender(true, ({ a, b, sender, hops }) => {
-    const batch = new Batch(newSlab(slabId++));
+    const batch = newBatch();
     for (const length of [100, 1600, 200]) append(batch, a, b, length, 1);
     assert.equal(sender.send(batch, 0, hops.find(b.u32, a.u32, 0)!, NO_PORTS), 3);
     assert.deepEqual([...batch.i32.subarray(REASON, REASON + 3)], [0, DropReason.OutError, 0]);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
-  Batch,
+  type Batch,
   BATCH_PACKETS,
   COUNT,
   DATA,
@@ -35,9 +35,7 @@ import {
   withVethPair,
 } from "./netns_fixture.ts";
 import { MmsgReceiver, MmsgSender, openRawSocket } from "./raw_socket.ts";
-import { newSlab } from "./slab_pointers.ts";
-
-let slabId = 1000;
+import { newBatch } from "./slab_pointers.ts";
 
 /** Appends an outer packet: IP header with `tos` and protocol 50, then `payload` bytes that count up from `seed`. */
 function appendOuter(
@@ -112,8 +110,8 @@ async function withSockets(
         b,
         sender: new MmsgSender(sendFd),
         receiver: new MmsgReceiver(receiveFd),
-        out: new Batch(newSlab(slabId++)),
-        into: new Batch(newSlab(slabId++)),
+        out: newBatch(),
+        into: newBatch(),
       });
     } finally {
       close(sendFd);
@@ -249,7 +247,7 @@ class Lander extends MmsgReceiver {
 
 Deno.test("MmsgReceiver marks malformed packets and stays inside the slot, whatever comes", () => {
   const lander = new Lander();
-  const batch = new Batch(newSlab(slabId++));
+  const batch = newBatch();
   const header = (first: number, total: number, rest: number[] = []) => {
     return Uint8Array.from([first, 0, total >> 8, total & 0xff, ...new Array(16).fill(0), ...rest]);
   };

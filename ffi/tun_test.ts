@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { Batch, OFFSET } from "../datapath/batch.ts";
+import { OFFSET } from "../datapath/batch.ts";
 import { EAGAIN, EBUSY, EINVAL, EIO, SyscallError } from "./errno.ts";
 import { Epoll, EPOLLIN } from "./epoll.ts";
 import { close, readSlab, writeSlab } from "./io.ts";
 import { createNetns, deleteNetns, netnsInode, openNetns, withNetns } from "./netns.ts";
 import { Rtnetlink } from "./rtnetlink.ts";
-import { newSlab } from "./slab_pointers.ts";
+import { newBatch } from "./slab_pointers.ts";
 import {
   ARPHRD_TUNNEL,
   closeTun,
@@ -104,7 +104,7 @@ Deno.test("readSlab() and writeSlab() move packets with their vnet header", asyn
       assert.equal(setOffload(tun.fd, TUN_F_ALL) & TUN_F_CSUM, TUN_F_CSUM);
       rtnl.setLink({ ifindex: tun.ifindex, up: true });
       rtnl.addAddress(tun.ifindex, Uint8Array.of(10, 9, 9, 1), 24);
-      const batch = new Batch(newSlab(9000));
+      const batch = newBatch();
       const i = batch.append(28);
       const at = batch.i32[OFFSET + i];
       batch.u8.set(echoRequest(), at);

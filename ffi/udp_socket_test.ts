@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
-  Batch,
+  type Batch,
   BATCH_PACKETS,
   COUNT,
   DATA,
@@ -34,13 +34,12 @@ import {
   type Side,
   withVethPair,
 } from "./netns_fixture.ts";
-import { newSlab } from "./slab_pointers.ts";
+import { newBatch } from "./slab_pointers.ts";
 import { openUdpSocket, UdpReceiver, UdpSender, type UdpSocketOptions } from "./udp_socket.ts";
 
 const PORT = 4500;
 /** Bytes before a received packet: its inner packet, 8 bytes on at the least, needs a vnet header of 10 before it. */
 const ROOM_BEFORE = 2;
-let slabId = 2000;
 
 interface Setup {
   readonly a: Side;
@@ -58,7 +57,7 @@ async function withSockets(mtu: number, options: UdpSocketOptions, fn: (s: Setup
     try {
       const sender = new UdpSender(sendFd, PORT);
       const receiver = new UdpReceiver(receiveFd, PORT);
-      fn({ a, b, sender, receiver, out: new Batch(newSlab(slabId++)), into: new Batch(newSlab(slabId++)) });
+      fn({ a, b, sender, receiver, out: newBatch(), into: newBatch() });
     } finally {
       close(sendFd);
       close(receiveFd);

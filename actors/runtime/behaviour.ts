@@ -19,7 +19,7 @@ export const TO = 0;
 export const KIND = 1;
 /** Actor whose pool the buffer came from; 0 for a buffer without a pool. */
 export const OWNER = 2;
-/** Epoch of that pool when it gave the buffer out. */
+/** Epoch in which the worker of that pool started; 0 once the pool has given the slab up (SlabTable). */
 export const EPOCH = 3;
 
 /** KIND of a parcel that goes home because its receiver is done with it. */
@@ -27,9 +27,25 @@ export const RETURN = -1;
 /** KIND of a parcel that goes home because nobody could take it: its receiver, or the receiver's worker, is gone. */
 export const UNDELIVERED = -2;
 
-/** A buffer that moves between actors, and the view of its header words. */
+/** Memory that parcels lie in, as one worker knows it. All workers see the same bytes. */
+export interface Slab<P extends Parcel> {
+  /** Above 0, never given to a second slab of the process. */
+  readonly id: number;
+  /** Keeps the memory while any worker refers to it. */
+  readonly memory: SharedArrayBuffer;
+  /** A parcel over it, with a buffer and views of its own. */
+  wrap(): P;
+}
+
+/**
+ * A slab in the hands of one actor. Its buffer is detached when it is sent to another worker, and all views with it:
+ * a parcel that was passed on can't be touched.
+ */
 export interface Parcel {
+  /** Keeps the memory for as long as the parcel is there; the views alone do not. */
+  readonly slab: Slab<Parcel>;
   readonly buffer: ArrayBuffer;
+  /** Header words. */
   readonly i32: Int32Array;
 }
 
@@ -80,10 +96,10 @@ export interface Context<P extends Parcel> {
   /** Sends a parcel to the pool that it came from. Transferred. */
   give(parcel: P): void;
   /**
-   * Makes this actor's pool of at most `slabs` buffers; once per actor. Buffers are made by `makeSlab` when first
-   * needed, `id` counts from 0. `undelivered` sees a buffer's content before it is reused when nobody could take it.
+   * Makes this actor's pool of at most `slabs` slabs; once per actor. They are made when first needed. `undelivered`
+   * sees a parcel's content before its slab is reused when nobody could take it.
    */
-  pool(slabs: number, makeSlab: (id: number) => P, undelivered?: (parcel: P) => void): Pool<P>;
+  pool(slabs: number, undelivered?: (parcel: P) => void): Pool<P>;
   /** Watches a descriptor, level-triggered unless `events` says EPOLLET; again with the same fd: changes it. */
   watch(fd: number, events: number, token: number): void;
   unwatch(fd: number): void;

@@ -1,95 +1,89 @@
 /**
- * A bounded pool of buffers that travel between workers and come home.
+ * A bounded pool of slabs that travel between workers and come home.
  *
- * A buffer that is out can vanish with the worker that held it. When a worker dies the pool starts a new epoch: what it
- * gave out before gets a bounded time to come home, then is written off and may be replaced. EPOCH travels with the
- * buffer, so one that comes home after it was written off is told apart and thrown away: the number of buffers never
- * exceeds the bound, and never falls below it for long.
+ * A slab that is out can vanish with the worker that held it. When a worker dies the pool starts a new epoch: what it
+ * gave out before gets a bounded time to come home, then is written off and may be replaced by a new one. A slab that
+ * comes home after it was written off is not the pool's any more, for it has another number: the number of slabs never
+ * exceeds the bound, and never falls below it for long. What was written off is never used again: whoever held it may
+ * be a thread that was given up, and still write to it.
  */
-import { type ActorId, EPOCH, OWNER, type Parcel, type Pool } from "./behaviour.ts";
+import { type ActorId, OWNER, type Parcel, type Pool } from "./behaviour.ts";
 
-/** Time that buffers have to come home after a worker died, milliseconds. */
+/** Time that slabs have to come home after a worker died, milliseconds. */
 export const WRITE_OFF_MS = 500;
 
-/** What was given out in one epoch and is not home yet. */
-interface Generation {
+/** In place of the epoch in which a slab was given out: it is not out. */
+const HOME = 0;
+
+export interface PoolParts<P extends Parcel> {
+  readonly owner: ActorId;
+  /** The bound. */
+  readonly slabs: number;
+  /** Above 0, and higher with each worker that dies. */
   readonly epoch: number;
-  out: number;
-  /** When `out` is written off; Infinity for the current epoch. */
-  deadline: number;
+  /** Makes a slab. */
+  readonly make: () => P;
+  /** Called once each time a slab can be had again after `take` returned null. */
+  readonly available: () => void;
+  /** These slabs were written off. */
+  readonly lost: (ids: readonly number[]) => void;
 }
 
 export class BufferPool<P extends Parcel> implements Pool<P> {
-  readonly #owner: ActorId;
-  readonly #slabs: number;
-  readonly #makeSlab: (id: number) => P;
-  readonly #available: () => void;
+  readonly #parts: PoolParts<P>;
   readonly #free: P[] = [];
-  /** Oldest first; the last is the current epoch. */
-  readonly #generations: Generation[];
-  #current: Generation;
-  /** Buffers that exist as far as the pool knows: free, or out and not written off. */
-  #known = 0;
-  #nextId = 0;
+  /** Of each slab that is free, or out and not written off: the epoch in which it was given out, or HOME. */
+  readonly #epochs = new Map<number, number>();
+  /** Past epochs that may have slabs out, oldest first, and when those are written off. */
+  readonly #past: { readonly epoch: number; readonly deadline: number }[] = [];
+  #epoch: number;
   #starved = false;
   outstanding = 0;
   lost = 0;
-  /** Buffers that came home after they had been written off. */
+  /** Slabs that came home after they had been written off. */
   late = 0;
 
-  /** `available` is called once each time a buffer can be had again after `take` returned null. */
-  constructor(
-    owner: ActorId,
-    slabs: number,
-    makeSlab: (id: number) => P,
-    epoch: number,
-    available: () => void,
-  ) {
-    this.#owner = owner;
-    this.#slabs = slabs;
-    this.#makeSlab = makeSlab;
-    this.#available = available;
-    this.#current = { epoch, out: 0, deadline: Infinity };
-    this.#generations = [this.#current];
+  constructor(parts: PoolParts<P>) {
+    this.#parts = parts;
+    this.#epoch = parts.epoch;
   }
 
   get free(): number {
-    return this.#free.length + this.#slabs - this.#known;
+    return this.#parts.slabs - this.outstanding;
   }
 
-  /** A buffer with OWNER and EPOCH set, or null. Last in, first out: the one that the cache still holds. */
+  /** Numbers of all slabs that are free, or out and not written off. */
+  slabs(): Iterable<number> {
+    return this.#epochs.keys();
+  }
+
+  /** A parcel with OWNER set, or null. Last in, first out: the one that the cache still holds. */
   take(): P | null {
     let parcel = this.#free.pop();
     if (parcel === undefined) {
-      if (this.#known === this.#slabs) {
+      if (this.#epochs.size === this.#parts.slabs) {
         this.#starved = true;
         return null;
       }
-      parcel = this.#makeSlab(this.#nextId++);
-      this.#known++;
+      parcel = this.#parts.make();
     }
-    parcel.i32[OWNER] = this.#owner;
-    parcel.i32[EPOCH] = this.#current.epoch;
-    this.#current.out++;
+    parcel.i32[OWNER] = this.#parts.owner;
+    this.#epochs.set(parcel.slab.id, this.#epoch);
     this.outstanding++;
     return parcel;
   }
 
-  expects(parcel: P): boolean {
-    const generation = this.#find(parcel.i32[EPOCH]);
-    return parcel.i32[OWNER] === this.#owner && generation !== undefined && generation.out > 0;
+  expects({ slab }: P): boolean {
+    return (this.#epochs.get(slab.id) ?? HOME) !== HOME;
   }
 
-  /** Takes a buffer back. False: it is not this pool's any more and must not be used. */
+  /** Takes a parcel back. False: it is not this pool's any more and must not be used. */
   home(parcel: P): boolean {
     if (!this.expects(parcel)) {
       this.late++;
       return false;
     }
-    const generation = this.#find(parcel.i32[EPOCH])!;
-    // A buffer is home once: the mark makes a second return of the same one fail the test above.
-    parcel.i32[OWNER] = 0;
-    generation.out--;
+    this.#epochs.set(parcel.slab.id, HOME);
     this.outstanding--;
     this.#free.push(parcel);
     this.#relieve();
@@ -98,35 +92,35 @@ export class BufferPool<P extends Parcel> implements Pool<P> {
 
   /** A worker died: what is out now has WRITE_OFF_MS to come home. `epoch` is higher than any before. */
   newEpoch(epoch: number, nowMs: number): void {
-    this.#current.deadline = nowMs + WRITE_OFF_MS;
-    this.#current = { epoch, out: 0, deadline: Infinity };
-    this.#generations.push(this.#current);
+    this.#past.push({ epoch: this.#epoch, deadline: nowMs + WRITE_OFF_MS });
+    this.#epoch = epoch;
   }
 
   /** Something is out that may have to be written off. */
   get settling(): boolean {
-    return this.#generations.length > 1;
+    return this.#past.length > 0;
   }
 
   /** Writes off what did not come home in time. Cheap when nothing died. */
   tick(nowMs: number): void {
-    while (this.#generations.length > 1 && this.#generations[0].deadline <= nowMs) {
-      const { out } = this.#generations.shift()!;
-      this.outstanding -= out;
-      this.#known -= out;
-      this.lost += out;
-      if (out > 0) this.#relieve();
+    while (this.#past.length > 0 && this.#past[0].deadline <= nowMs) {
+      this.#writeOff(this.#past.shift()!.epoch);
     }
   }
 
-  #find(epoch: number): Generation | undefined {
-    if (epoch === this.#current.epoch) return this.#current;
-    return this.#generations.find((generation) => generation.epoch === epoch);
+  #writeOff(epoch: number): void {
+    const ids = [...this.#epochs].filter(([, since]) => since === epoch).map(([id]) => id);
+    if (ids.length === 0) return;
+    for (const id of ids) this.#epochs.delete(id);
+    this.outstanding -= ids.length;
+    this.lost += ids.length;
+    this.#parts.lost(ids);
+    this.#relieve();
   }
 
   #relieve(): void {
     if (!this.#starved) return;
     this.#starved = false;
-    this.#available();
+    this.#parts.available();
   }
 }

@@ -1,27 +1,33 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { EPOCH, OWNER, type Parcel } from "./behaviour.ts";
+import { OWNER, type Parcel } from "./behaviour.ts";
 import { BufferPool, WRITE_OFF_MS } from "./buffer_pool.ts";
 
-interface Numbered extends Parcel {
-  readonly id: number;
-}
+let lastSlab = 0;
 
-function makeSlab(id: number): Numbered {
+/** A parcel in a new slab. */
+function makeParcel(): Parcel {
   const i32 = new Int32Array(8);
-  return { id, buffer: i32.buffer, i32 };
+  const slab = { id: ++lastSlab, memory: new SharedArrayBuffer(0), wrap: () => parcel };
+  const parcel: Parcel = { slab, buffer: i32.buffer, i32 };
+  return parcel;
 }
 
-function poolOf(slabs: number, available = () => {}): BufferPool<Numbered> {
-  return new BufferPool(1, slabs, makeSlab, 1, available);
+function poolOf(
+  slabs: number,
+  available = () => {},
+  lost: (ids: readonly number[]) => void = () => {},
+): BufferPool<Parcel> {
+  return new BufferPool({ owner: 1, slabs, epoch: 1, make: makeParcel, available, lost });
 }
 
 Deno.test("take() makes buffers when first needed, at most as many as allowed", () => {
   let made = 0;
-  const pool = new BufferPool(7, 2, (id) => (made++, makeSlab(id)), 3, () => {});
+  const make = () => (made++, makeParcel());
+  const pool = new BufferPool({ owner: 7, slabs: 2, epoch: 3, make, available: () => {}, lost: () => {} });
   assert.equal(made, 0);
   const first = pool.take()!;
-  assert.deepEqual([first.i32[OWNER], first.i32[EPOCH]], [7, 3]);
+  assert.equal(first.i32[OWNER], 7);
   assert.equal(pool.home(first), true);
   assert.equal(pool.take(), first);
   assert.equal(made, 1);
@@ -44,19 +50,20 @@ Deno.test("home() calls available once after a failed take, and not otherwise", 
   assert.equal(calls, 1);
 });
 
-Deno.test("home() refuses another actor's buffer and a second return of one", () => {
+Deno.test("home() refuses another pool's slab and a second return of one", () => {
   const pool = poolOf(2);
-  const [a, b] = [pool.take()!, pool.take()!];
+  const a = pool.take()!;
+  pool.take();
   assert.equal(pool.home(a), true);
   assert.equal(pool.home(a), false);
-  b.i32[OWNER] = 2;
-  assert.equal(pool.home(b), false);
+  assert.equal(pool.home(poolOf(1).take()!), false);
   assert.deepEqual([pool.free, pool.outstanding, pool.late], [1, 1, 2]);
 });
 
 Deno.test("tick() writes off what a dead worker held, once its time is up, and a late return is discarded", () => {
   let calls = 0;
-  const pool = poolOf(2, () => calls++);
+  const lost: number[] = [];
+  const pool = poolOf(2, () => calls++, (ids) => lost.push(...ids));
   const [survivor, dead] = [pool.take()!, pool.take()!];
   assert.equal(pool.take(), null);
   pool.newEpoch(2, 1000);
@@ -64,13 +71,14 @@ Deno.test("tick() writes off what a dead worker held, once its time is up, and a
   assert.deepEqual([pool.outstanding, pool.lost], [2, 0]);
   assert.equal(pool.home(survivor), true);
   assert.equal(pool.take(), survivor);
-  assert.equal(survivor.i32[EPOCH], 2);
   assert.equal(pool.take(), null);
   pool.tick(1000 + WRITE_OFF_MS);
   assert.deepEqual([pool.outstanding, pool.lost, pool.free, calls], [1, 1, 1, 2]);
+  assert.deepEqual([lost, [...pool.slabs()]], [[dead.slab.id], [survivor.slab.id]]);
   assert.equal(pool.home(dead), false);
   assert.deepEqual([pool.free, pool.late], [1, 1]);
-  assert.equal(pool.take()!.id, 2);
+  const fresh = pool.take()!;
+  assert.ok(![survivor.slab.id, dead.slab.id].includes(fresh.slab.id));
   assert.equal(pool.take(), null);
 });
 
@@ -81,9 +89,9 @@ Deno.test("tick() writes off what a dead worker held, once its time is up, and a
 class World {
   static readonly STEPS = ["take", "return", "die", "write off", "late"] as const;
   readonly #slabs: number;
-  readonly #pool: BufferPool<Numbered>;
-  #out: Numbered[] = [];
-  #dead: Numbered[] = [];
+  readonly #pool: BufferPool<Parcel>;
+  #out: Parcel[] = [];
+  #dead: Parcel[] = [];
   #epoch = 1;
   #now = 0;
   #starved = false;

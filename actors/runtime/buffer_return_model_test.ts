@@ -10,18 +10,14 @@ const SLABS = 2;
 /** How often each may happen in one history. */
 const LIMITS = { take: 4, fail: 2, time: 2 } as const;
 
-interface Slab extends Parcel {
-  readonly id: number;
-}
-
 /** One start of the worker, and its channels from and to the owner. */
 interface Incarnation {
   live: boolean;
   /** The owner has been told that it is down: its channels are closed. */
   down: boolean;
-  readonly inbox: Slab[];
-  readonly hand: Slab[];
-  readonly outbox: Slab[];
+  readonly inbox: Parcel[];
+  readonly hand: Parcel[];
+  readonly outbox: Parcel[];
 }
 
 const EVENTS = ["take", "deliver", "give", "home", "fail", "down", "wake", "time"] as const;
@@ -35,7 +31,16 @@ class World {
   /** When each epoch ended. */
   readonly #downs: number[] = [];
   #starved = false;
-  readonly pool: BufferPool<Slab> = new BufferPool(1, SLABS, makeSlab, 1, () => this.#starved = false);
+  readonly #lost = new Set<number>();
+  readonly pool: BufferPool<Parcel> = new BufferPool({
+    owner: 1,
+    slabs: SLABS,
+    epoch: 1,
+    make: () => makeParcel(++this.#made),
+    available: () => this.#starved = false,
+    lost: (ids) => ids.forEach((id) => this.#lost.add(id)),
+  });
+  #made = 0;
 
   /** Plays a history again. */
   static after(history: readonly Event[]): World {
@@ -100,6 +105,8 @@ class World {
       return true;
     }
     assert.ok(!out.includes(slab), "a buffer was given out that is out");
+    assert.ok(!this.#lost.has(slab.slab.id), "a buffer was given out that was written off");
+    slab.i32[EPOCH] = this.#epoch;
     this.#current.inbox.push(slab);
     return true;
   }
@@ -116,7 +123,7 @@ class World {
   }
 
   /** Those that are somewhere else than in the pool. */
-  #slabs(): Slab[] {
+  #slabs(): Parcel[] {
     return this.#incarnations.flatMap(({ inbox, hand, outbox }) => [...inbox, ...hand, ...outbox]);
   }
 
@@ -138,7 +145,7 @@ class World {
 
   /** Two worlds that say the same go on alike. */
   get key(): string {
-    const slabs = (list: readonly Slab[]) => list.map(({ i32 }) => i32[EPOCH]).join("");
+    const slabs = (list: readonly Parcel[]) => list.map(({ i32 }) => i32[EPOCH]).join("");
     const incarnations = this.#incarnations.map(({ live, down, inbox, hand, outbox }) =>
       [live ? "live" : down ? "down" : "failed", slabs(inbox), slabs(hand), slabs(outbox)].join()
     );
@@ -154,12 +161,14 @@ function begin(): Incarnation {
   return { live: true, down: false, inbox: [], hand: [], outbox: [] };
 }
 
-function makeSlab(id: number): Slab {
+function makeParcel(id: number): Parcel {
   const i32 = new Int32Array(8);
-  return { id, buffer: i32.buffer, i32 };
+  const slab = { id, memory: new SharedArrayBuffer(0), wrap: () => parcel };
+  const parcel: Parcel = { slab, buffer: i32.buffer, i32 };
+  return parcel;
 }
 
-function move(from: Slab[], to: Slab[]): boolean {
+function move(from: Parcel[], to: Parcel[]): boolean {
   const slab = from.shift();
   if (slab !== undefined) to.push(slab);
   return slab !== undefined;

@@ -11,6 +11,7 @@ import {
   Stop,
   type WorkerBlock,
 } from "./mailbox.ts";
+import { makeRings } from "./parcel_ring.ts";
 import type { Failure, Init, Letter, ToMain, ToWorker } from "./protocol.ts";
 import { Pulse, type TimeOf } from "./pulse.ts";
 
@@ -40,7 +41,8 @@ export interface IncarnationParts {
   readonly slot: number;
   readonly epoch: number;
   readonly seat: Seat;
-  readonly routes: SharedArrayBuffer;
+  /** Memory of the Directory. */
+  readonly directory: SharedArrayBuffer;
   readonly bell: number;
   readonly ring: Ring;
   readonly timeOf: TimeOf;
@@ -81,11 +83,11 @@ export class Incarnation {
     const channel = new MessageChannel();
     const posted = makePosted();
     this.#link = new Link(
-      { port: channel.port1, posted, side: 0, peer: this.memory, peerBell: parts.bell },
+      { port: channel.port1, posted, rings: null, side: 0, peer: this.memory, peerBell: parts.bell },
       parts.ring,
     );
     channel.port1.onmessage = (event) => this.#hear(event.data as ToMain);
-    const main: LinkEnd = { port: channel.port2, posted, side: 1, peer: null, peerBell: -1 };
+    const main: LinkEnd = { port: channel.port2, posted, rings: null, side: 1, peer: null, peerBell: -1 };
     this.#begin(main);
   }
 
@@ -99,8 +101,8 @@ export class Incarnation {
 
   /** Waits for the module, then sends the first message. What is posted meanwhile waits in the channel. */
   #begin(main: LinkEnd): void {
-    const { slot, epoch, seat, routes, bell } = this.#parts;
-    const init: Init = { op: "init", slot, epoch, block: this.memory, routes, bell, main };
+    const { slot, epoch, seat, directory, bell } = this.#parts;
+    const init: Init = { op: "init", slot, epoch, block: this.memory, directory, bell, main };
     const unloadable = (message: string) => {
       this.#parts.failed(this, "unloadable", { actor: 0, message, stack: "" });
     };
@@ -219,8 +221,9 @@ export class Incarnation {
 export function introduce(a: Incarnation, aBell: number, b: Incarnation, bBell: number): void {
   const channel = new MessageChannel();
   const posted = makePosted();
-  const toA: LinkEnd = { port: channel.port1, posted, side: 0, peer: b.memory, peerBell: bBell };
-  const toB: LinkEnd = { port: channel.port2, posted, side: 1, peer: a.memory, peerBell: aBell };
+  const rings = makeRings();
+  const toA: LinkEnd = { port: channel.port1, posted, rings, side: 0, peer: b.memory, peerBell: bBell };
+  const toB: LinkEnd = { port: channel.port2, posted, rings, side: 1, peer: a.memory, peerBell: aBell };
   a.post({ op: "link", slot: b.slot, end: toA }, [channel.port1]);
   b.post({ op: "link", slot: a.slot, end: toB }, [channel.port2]);
 }

@@ -1,12 +1,16 @@
 /**
- * Mailboxes between threads: a MessagePort, two counters in shared memory, and a doorbell.
+ * Mailboxes between threads: a MessagePort for messages, rings for parcels, counters in shared memory, and a doorbell.
  *
  * A worker never returns to its event loop, so it takes messages by receiveMessageOnPort. The counters tell it when
  * there is one, because an empty look costs 50 ns. A sender posts first, then rings only if the receiver says that
  * it sleeps; the receiver says so, looks once more, then sleeps. Whoever rings takes the flag down, so a burst rings once.
+ *
+ * A parcel crosses as the number of its slab. At the sender its buffer is detached first, as a transfer would do, and
+ * the receiver makes one of its own over the same memory: 0.3 us where a transferred message takes 3.6.
  */
 import { type MessagePort as NodeMessagePort, receiveMessageOnPort } from "node:worker_threads";
 import type { Ring } from "./behaviour.ts";
+import { ParcelRing } from "./parcel_ring.ts";
 
 /**
  * Cells of one worker's block, in 32-bit words; each of the first three has a cache line (128 bytes) to itself. `thread` is
@@ -45,7 +49,9 @@ export interface LinkEnd {
   readonly port: MessagePort;
   /** Two counters of posted messages, 64 words apart. */
   readonly posted: SharedArrayBuffer;
-  /** Which of the two counters this end increments. */
+  /** Memory of the two rings (makeRings); null for a channel without parcels. */
+  readonly rings: SharedArrayBuffer | null;
+  /** Which of the two counters this end increments, and which ring it fills. */
   readonly side: 0 | 1;
   /** Memory of the receiver's WorkerBlock; null for the main thread, which has an event loop. */
   readonly peer: SharedArrayBuffer | null;
@@ -60,7 +66,13 @@ export function makePosted(): SharedArrayBuffer {
   return new SharedArrayBuffer(2 * SIDE_WORDS * 4);
 }
 
-/** One end of a channel between two threads. FIFO. */
+/** Message with a parcel that found no room in the ring. */
+export interface ParcelMessage {
+  readonly op: "parcel";
+  readonly slab: number;
+}
+
+/** One end of a channel between two threads. Messages and parcels arrive in the order they were sent. */
 export class Link {
   readonly port: MessagePort;
   readonly #posted: Int32Array;
@@ -69,6 +81,8 @@ export class Link {
   readonly #peer: Int32Array | null;
   readonly #bell: number;
   readonly #ring: Ring;
+  readonly #parcelsOut: ParcelRing | null = null;
+  readonly #parcelsIn: ParcelRing | null = null;
   #seen = 0;
 
   constructor(end: LinkEnd, ring: Ring) {
@@ -79,6 +93,10 @@ export class Link {
     this.#peer = end.peer === null ? null : makeBlock(end.peer).cells;
     this.#bell = end.peerBell;
     this.#ring = ring;
+    if (end.rings !== null) {
+      this.#parcelsOut = new ParcelRing(end.rings, end.side);
+      this.#parcelsIn = new ParcelRing(end.rings, 1 - end.side);
+    }
   }
 
   /** Posts a message; everything in `transfer` is detached here. */
@@ -88,6 +106,24 @@ export class Link {
     this.wake();
   }
 
+  /**
+   * Sends a parcel in a slab that the receiver knows.
+   *   1. detach its buffer, and with it every view of this worker
+   *   2. put the number of the slab in the ring; when that is full, post it
+   *   3. ring
+   */
+  sendParcel(slab: number, buffer: ArrayBuffer): void {
+    buffer.transfer(0);
+    const messages = Atomics.load(this.#posted, this.#out);
+    if (this.#parcelsOut!.put(slab, messages)) this.wake();
+    else this.post({ op: "parcel", slab } satisfies ParcelMessage, []);
+  }
+
+  /** Slab of the next parcel, 0 when there is none, or when a message comes before it. */
+  nextParcel(): number {
+    return this.#parcelsIn?.take(this.#seen) ?? 0;
+  }
+
   /** Rings if the receiver sleeps. */
   wake(): void {
     const peer = this.#peer;
@@ -95,14 +131,18 @@ export class Link {
     if (Atomics.exchange(peer, Cell.sleeping, 0) === 1) this.#ring(this.#bell);
   }
 
-  /** True when something was posted to this end that `receive` has not returned. */
+  /** True when there is something at this end that `receive` and `nextParcel` have not returned. */
   pending(): boolean {
+    return this.#hasMessage() || this.#parcelsIn?.empty === false;
+  }
+
+  #hasMessage(): boolean {
     return Atomics.load(this.#posted, this.#in) !== this.#seen;
   }
 
   /** Next message, undefined when there is none. */
   receive(): unknown {
-    if (!this.pending()) return undefined;
+    if (!this.#hasMessage()) return undefined;
     const got = receiveMessageOnPort(this.port as unknown as NodeMessagePort);
     if (got === undefined) return undefined;
     this.#seen = (this.#seen + 1) | 0;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Cell, Link, makeBlock, makePosted } from "./mailbox.ts";
+import { makeRings, RING_PARCELS } from "./parcel_ring.ts";
 
 /** Both ends of a channel whose receivers have the blocks `a` and `b` and the bells 1 and 2. */
 function makeChannel() {
@@ -7,9 +8,16 @@ function makeChannel() {
   const rings: number[] = [];
   const { port1, port2 } = new MessageChannel();
   const posted = makePosted();
+  const memory = makeRings();
   const ring = (bell: number) => void rings.push(bell);
-  const toB = new Link({ port: port1, posted, side: 0, peer: b.cells.buffer, peerBell: 2 }, ring);
-  const toA = new Link({ port: port2, posted, side: 1, peer: a.cells.buffer, peerBell: 1 }, ring);
+  const toB = new Link(
+    { port: port1, posted, rings: memory, side: 0, peer: b.cells.buffer, peerBell: 2 },
+    ring,
+  );
+  const toA = new Link(
+    { port: port2, posted, rings: memory, side: 1, peer: a.cells.buffer, peerBell: 1 },
+    ring,
+  );
   return { a, b, rings, toA, toB, close: () => [toA, toB].forEach((link) => link.close()) };
 }
 
@@ -24,12 +32,34 @@ Deno.test("Link delivers in order, and knows without looking whether something i
   close();
 });
 
-Deno.test("Link detaches a buffer here and hands over the same bytes", () => {
+Deno.test("sendParcel() detaches the buffer and all its views, then says the slab's number", () => {
   const { toA, toB, close } = makeChannel();
-  const buffer = new Uint8Array([1, 2, 3]).buffer;
-  toB.post(buffer, [buffer]);
-  assert.equal(buffer.byteLength, 0);
-  assert.deepEqual(new Uint8Array(toA.receive() as ArrayBuffer), new Uint8Array([1, 2, 3]));
+  const view = new Uint8Array([1, 2, 3]);
+  toB.sendParcel(7, view.buffer);
+  assert.deepEqual([view.buffer.detached, view.length, toA.pending()], [true, 0, true]);
+  assert.deepEqual([toA.nextParcel(), toA.nextParcel(), toA.pending()], [7, 0, false]);
+  close();
+});
+
+Deno.test("nextParcel() lets messages pass that were posted before the parcel", () => {
+  const { toA, toB, close } = makeChannel();
+  toB.sendParcel(1, new ArrayBuffer(1));
+  toB.post("between", []);
+  toB.sendParcel(2, new ArrayBuffer(1));
+  assert.deepEqual([toA.nextParcel(), toA.nextParcel()], [1, 0]);
+  assert.equal(toA.pending(), true);
+  assert.deepEqual([toA.receive(), toA.nextParcel()], ["between", 2]);
+  close();
+});
+
+Deno.test("sendParcel() posts what finds no room in the ring, and the order is kept", () => {
+  const { toA, toB, close } = makeChannel();
+  for (let slab = 1; slab <= RING_PARCELS + 1; slab++) toB.sendParcel(slab, new ArrayBuffer(1));
+  for (let slab = 1; slab <= RING_PARCELS; slab++) assert.equal(toA.nextParcel(), slab);
+  toB.sendParcel(RING_PARCELS + 2, new ArrayBuffer(1));
+  assert.equal(toA.nextParcel(), 0);
+  assert.deepEqual(toA.receive(), { op: "parcel", slab: RING_PARCELS + 1 });
+  assert.equal(toA.nextParcel(), RING_PARCELS + 2);
   close();
 });
 
@@ -38,7 +68,7 @@ Deno.test("Link rings once for a burst, and only a receiver that sleeps", () => 
   toB.post("awake", []);
   assert.deepEqual(rings, []);
   Atomics.store(b.cells, Cell.sleeping, 1);
-  toB.post("asleep", []);
+  toB.sendParcel(1, new ArrayBuffer(1));
   toB.post("about to wake", []);
   assert.deepEqual(rings, [2]);
   close();

@@ -31,8 +31,8 @@ export interface Init {
   readonly epoch: number;
   /** Memory of the worker's own WorkerBlock. */
   readonly block: SharedArrayBuffer;
-  /** Actor → slot + 1, Int32Array of MAX_ACTORS. */
-  readonly routes: SharedArrayBuffer;
+  /** Memory of the Directory. */
+  readonly directory: SharedArrayBuffer;
   /** Doorbell of the worker. */
   readonly bell: number;
   readonly main: LinkEnd;

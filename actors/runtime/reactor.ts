@@ -33,9 +33,10 @@ import {
   UNDELIVERED,
 } from "./behaviour.ts";
 import { BufferPool } from "./buffer_pool.ts";
-import { Cell, STAT_NAMES, type Stats, Stop, type WorkerBlock } from "./mailbox.ts";
+import { Cell, type Link, STAT_NAMES, type Stats, Stop, type WorkerBlock } from "./mailbox.ts";
 import { type Failure, failureOf, type Letter } from "./protocol.ts";
-import { LocalLetter, MAILBOX_BATCH, Router, type RouterParts } from "./router.ts";
+import { LocalLetter, MAILBOX_BATCH, Router } from "./router.ts";
+import { SlabTable, type SlabTableParts } from "./slab_table.ts";
 import { WatchList } from "./watch_list.ts";
 
 /** Calls from the local queue in a turn. */
@@ -53,9 +54,8 @@ interface Resident<P extends Parcel> {
   called: boolean;
 }
 
-export interface ReactorParts<P extends Parcel> extends Omit<RouterParts<P>, "cells" | "stats"> {
-  /** Epoch in which the worker started. */
-  readonly epoch: number;
+export interface ReactorParts<P extends Parcel> extends SlabTableParts<P> {
+  readonly main: Link;
   readonly block: WorkerBlock;
   /** Descriptor of this worker's doorbell. */
   readonly bell: number;
@@ -81,12 +81,22 @@ export class Reactor<P extends Parcel> {
   /** Actor whose call is on the stack, for the report when it throws. */
   #running: ActorId = MAIN;
   readonly #stats = Object.fromEntries(STAT_NAMES.map((name) => [name, 0])) as Stats;
+  readonly #slabs: SlabTable<P>;
   readonly router: Router<P>;
 
   constructor(parts: ReactorParts<P>) {
     this.#parts = parts;
     this.#cells = parts.block.cells;
-    this.router = new Router({ ...parts, cells: this.#cells, stats: this.#stats });
+    this.#slabs = new SlabTable(parts);
+    const { slot, directory, main } = parts;
+    this.router = new Router({
+      slot,
+      directory,
+      main,
+      cells: this.#cells,
+      slabs: this.#slabs,
+      stats: this.#stats,
+    });
     this.#epoch = parts.epoch;
     this.#watches = new WatchList(parts.poller, BELL_TOKEN + 1);
     parts.poller.add(parts.bell, BELL_EVENTS, BELL_TOKEN);
@@ -291,6 +301,7 @@ export class Reactor<P extends Parcel> {
     for (const list of [this.#called, this.#relieved]) {
       if (list.includes(actor)) list.splice(list.indexOf(actor), 1);
     }
+    if (actor.pool !== null) this.router.giveUp(actor.pool.slabs());
     this.#running = id;
     actor.behaviour.stop();
   }
@@ -317,10 +328,16 @@ export class Reactor<P extends Parcel> {
       send: (to, message, transfer = []) => this.router.send(actor.id, to, message, transfer),
       sendParcel: (parcel) => this.router.sendParcel(parcel),
       give: (parcel) => this.#give(parcel),
-      pool: (slabs, makeSlab, undelivered) => {
-        const available = () => void this.#relieved.push(actor);
+      pool: (slabs, undelivered) => {
         actor.undelivered = undelivered ?? null;
-        return actor.pool = new BufferPool(actor.id, slabs, makeSlab, this.#epoch, available);
+        return actor.pool = new BufferPool({
+          owner: actor.id,
+          slabs,
+          epoch: this.#epoch,
+          make: () => this.#slabs.make().wrap(),
+          available: () => void this.#relieved.push(actor),
+          lost: (ids) => this.router.giveUp(ids),
+        });
       },
       watch: (fd, events, token) => {
         if (!this.router.abandoned) this.#watches.watch(actor, fd, events, token);

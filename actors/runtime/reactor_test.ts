@@ -3,19 +3,22 @@ import {
   type Behaviour,
   BELL_EVENTS,
   type Context,
+  EPOCH,
   KIND,
   LINGER_US,
-  MAX_ACTORS,
-  OWNER,
   type Parcel,
   type Poller,
+  type Slab,
   SLEEP_MS,
   TICK_MS,
   TO,
   UNDELIVERED,
 } from "./behaviour.ts";
+import { Directory } from "./directory.ts";
 import { Cell, Link, makeBlock, makePosted, Stop } from "./mailbox.ts";
+import { makeRings } from "./parcel_ring.ts";
 import { Reactor } from "./reactor.ts";
+import type { Introduction } from "./slab_table.ts";
 
 /** A poller that reports what the test says. */
 class PollerDouble implements Poller {
@@ -59,16 +62,28 @@ class PollerDouble implements Poller {
 const SLOT = 0;
 const BELL = 100;
 
-function wrap(buffer: ArrayBuffer): Parcel {
-  return { buffer, i32: new Int32Array(buffer) };
+const EPOCH_OF_WORKERS = 1;
+
+/** A slab whose parcels have their words in the shared memory; their buffers only tell whether they were detached. */
+function makeSlab(id: number, memory: SharedArrayBuffer): Slab<Parcel> {
+  const slab: Slab<Parcel> = {
+    id,
+    memory,
+    wrap: () => ({ slab, buffer: new ArrayBuffer(64), i32: new Int32Array(memory) }),
+  };
+  return slab;
 }
-const makeSlab = () => wrap(new ArrayBuffer(64));
+
+/** A parcel in a slab of no pool. */
+function makeParcel(): Parcel {
+  return makeSlab(1_000_000, new SharedArrayBuffer(64)).wrap();
+}
 
 /** A reactor alone in its thread; `main` and `peers` are the far ends of its channels. */
 class Bench {
   readonly poller = new PollerDouble();
   readonly block = makeBlock();
-  readonly routes = new Int32Array(MAX_ACTORS);
+  readonly directory = new Directory();
   readonly log: string[] = [];
   readonly contexts: Context<Parcel>[] = [];
   readonly reactor: Reactor<Parcel>;
@@ -78,15 +93,17 @@ class Bench {
   constructor() {
     const [near, far] = this.channel();
     this.main = far;
+    this.directory.setEpoch(SLOT, EPOCH_OF_WORKERS);
     this.reactor = new Reactor({
       slot: SLOT,
-      epoch: 1,
+      epoch: EPOCH_OF_WORKERS,
       block: this.block,
-      routes: this.routes,
+      directory: this.directory,
       main: near,
       bell: BELL,
       poller: this.poller,
-      wrap,
+      makeMemory: () => new SharedArrayBuffer(64),
+      makeSlab,
       control: (message) => this.log.push(`control ${JSON.stringify(message)}`),
     });
   }
@@ -94,8 +111,9 @@ class Bench {
   channel(): [Link, Link] {
     const { port1, port2 } = new MessageChannel();
     const posted = makePosted();
+    const rings = makeRings();
     const end = (port: MessagePort, side: 0 | 1) =>
-      new Link({ port, posted, side, peer: null, peerBell: -1 }, () => {});
+      new Link({ port, posted, rings, side, peer: null, peerBell: -1 }, () => {});
     const ends: [Link, Link] = [end(port1, 0), end(port2, 1)];
     this.#ends.push(...ends);
     return ends;
@@ -105,8 +123,19 @@ class Bench {
   peer(slot: number, actor: number): Link {
     const [near, far] = this.channel();
     this.reactor.router.link(slot, near);
-    this.routes[actor] = slot + 1;
+    this.directory.place(actor, slot);
+    this.directory.setEpoch(slot, EPOCH_OF_WORKERS);
     return far;
+  }
+
+  /** Has a parcel come from a peer, in a slab of a pool in worker `home`; returns its words. */
+  arrive(peer: Link, id: number, home: number): Int32Array {
+    const memory = new SharedArrayBuffer(64);
+    const words = new Int32Array(memory);
+    words[EPOCH] = EPOCH_OF_WORKERS;
+    peer.post({ op: "slab", id, memory, home } satisfies Introduction, []);
+    peer.sendParcel(id, new ArrayBuffer(64));
+    return words;
   }
 
   /** An actor that logs its calls; `on` may replace some. */
@@ -155,7 +184,7 @@ function test(name: string, run: (bench: Bench) => void): void {
 }
 
 function parcelTo(to: number, kind: number): Parcel {
-  const parcel = makeSlab();
+  const parcel = makeParcel();
   parcel.i32[TO] = to;
   parcel.i32[KIND] = kind;
   return parcel;
@@ -214,7 +243,7 @@ test("turn() sleeps only when nothing is left to do, and says so before it looks
 
 test("turn() sleeps no longer than to the next tick while buffers may be lost", (bench) => {
   const context = bench.spawn(1);
-  context.pool(1, makeSlab);
+  context.pool(1);
   bench.reactor.turn();
   bench.reactor.down(SLOT + 1, 2);
   bench.reactor.turn();
@@ -282,13 +311,13 @@ test("spawn() that throws leaves nothing watched and no route", (bench) => {
   };
   assert.throws(() => bench.reactor.spawn(3, make), /EBUSY/);
   assert.equal(bench.poller.log.at(-1), "remove 9");
-  assert.equal(bench.routes[3], 0);
+  assert.equal(bench.directory.slotOf(3), -1);
 });
 
 test("remove() stops the actor, and what is on its way to it goes home", (bench) => {
   let undelivered = 0;
   const context = bench.spawn(1);
-  const pool = context.pool(1, makeSlab, () => undelivered++);
+  const pool = context.pool(1, () => undelivered++);
   bench.spawn(2);
   bench.contexts[2].watch(5, 1, 0);
   const parcel = pool.take()!;
@@ -298,16 +327,15 @@ test("remove() stops the actor, and what is on its way to it goes home", (bench)
   assert.deepEqual(bench.calls(), ["2 stop"]);
   assert.equal(bench.poller.log.at(-1), "remove 5");
   bench.reactor.turn();
-  assert.deepEqual([undelivered, pool.free, bench.routes[2]], [1, 1, 0]);
+  assert.deepEqual([undelivered, pool.free, bench.directory.slotOf(2)], [1, 1, -1]);
 });
 
 test("a parcel from a peer for an actor that is gone goes back to the peer", (bench) => {
   const peer = bench.peer(1, 20);
-  const parcel = parcelTo(5, 3);
-  parcel.i32[OWNER] = 20;
-  peer.post(parcel.buffer, [parcel.buffer]);
+  const i32 = bench.arrive(peer, 7, 1);
+  i32.set([5, 3, 20]);
   bench.reactor.turn();
-  const { i32 } = wrap(peer.receive() as ArrayBuffer);
+  assert.equal(peer.nextParcel(), 7);
   assert.deepEqual([i32[TO], i32[KIND]], [20, UNDELIVERED]);
 });
 
@@ -321,11 +349,13 @@ test("a parcel whose receiver and owner are both gone is counted and dropped", (
 test("down() drops the channel, and the pools write off what the peer held", (bench) => {
   const peer = bench.peer(1, 20);
   const context = bench.spawn(1);
-  const pool = context.pool(2, makeSlab);
+  const pool = context.pool(2);
   const parcel = pool.take()!;
   parcel.i32[TO] = 20;
   context.sendParcel(parcel);
-  assert.equal((peer.receive() as ArrayBuffer).byteLength, 64);
+  const { op, id, home } = peer.receive() as Introduction;
+  assert.deepEqual([op, id, home, peer.nextParcel()], ["slab", parcel.slab.id, SLOT, id]);
+  assert.ok(parcel.buffer.detached);
   bench.reactor.down(1, 2);
   const other = pool.take()!;
   other.i32[TO] = 20;
@@ -334,9 +364,43 @@ test("down() drops the channel, and the pools write off what the peer held", (be
   assert.deepEqual([pool.free, pool.outstanding], [1, 1]);
 });
 
+test("a parcel in a slab of a worker that died goes nowhere, and its memory is forgotten", (bench) => {
+  const peer = bench.peer(1, 20);
+  bench.peer(2, 30);
+  const held: Parcel[] = [];
+  const context = bench.spawn(1, { parcel: (parcel) => void held.push(parcel) });
+  bench.arrive(peer, 7, 2).set([1, 3, 30]);
+  bench.reactor.turn();
+  bench.directory.setEpoch(2, 0);
+  bench.reactor.down(2, 2);
+  bench.arrive(peer, 8, 2).set([1, 3, 30]);
+  bench.reactor.turn();
+  held[0].i32[TO] = 20;
+  context.sendParcel(held[0]);
+  bench.reactor.turn();
+  assert.deepEqual([held.length, peer.nextParcel(), bench.block.stats[6]], [1, 0, 2]);
+});
+
+test("what a pool wrote off is forgotten by all, and is discarded when it comes after all", (bench) => {
+  const peer = bench.peer(1, 20);
+  const context = bench.spawn(1);
+  const pool = context.pool(1);
+  const parcel = pool.take()!;
+  const { i32, slab: { id } } = parcel;
+  i32[TO] = 20;
+  context.sendParcel(parcel);
+  assert.equal((peer.receive() as Introduction).id, id);
+  assert.equal(peer.nextParcel(), id);
+  bench.reactor.remove(1);
+  assert.deepEqual([i32[EPOCH], peer.receive()], [0, { op: "sweep" }]);
+  peer.sendParcel(id, new ArrayBuffer(64));
+  bench.reactor.turn();
+  assert.equal(bench.block.stats[6], 1);
+});
+
 test("available() follows a failed take once a buffer is home", (bench) => {
   const context = bench.spawn(1);
-  const pool = context.pool(1, makeSlab);
+  const pool = context.pool(1);
   const parcel = pool.take()!;
   assert.equal(pool.take(), null);
   context.give(parcel);
@@ -401,7 +465,7 @@ test("an abandoned worker that wakes inside a call sends nothing and calls nobod
   bench.letter(1, "go", 1);
   assert.equal(bench.reactor.run(), null);
   assert.deepEqual(bench.calls(true), []);
-  assert.equal(peer.receive(), undefined);
+  assert.deepEqual([peer.receive(), peer.nextParcel()], [undefined, 0]);
   assert.equal(bench.main.receive(), undefined);
   assert.equal(bench.poller.log.length, calls);
 });

@@ -3,11 +3,13 @@
  * Once the worker is abandoned nothing leaves it.
  */
 import { type ActorId, KIND, MAIN, OWNER, type Parcel, TO, UNDELIVERED } from "./behaviour.ts";
+import type { Directory } from "./directory.ts";
 import { Fifo } from "./fifo.ts";
-import { Cell, type Link, type Stats, Stop } from "./mailbox.ts";
+import { Cell, type Link, type ParcelMessage, type Stats, Stop } from "./mailbox.ts";
 import type { Letter, ToMain } from "./protocol.ts";
+import type { Introduction, SlabTable } from "./slab_table.ts";
 
-/** Messages taken from one mailbox in a turn. */
+/** Messages and parcels taken from one mailbox in a turn. */
 export const MAILBOX_BATCH = 64;
 
 /** A letter on its way to an actor of this worker, in line with the parcels. */
@@ -15,24 +17,27 @@ export class LocalLetter {
   constructor(readonly to: ActorId, readonly from: ActorId, readonly call: number, readonly body: unknown) {}
 }
 
+/** What one worker says to another, beside what is in the rings. */
+type PeerMessage = Letter | Introduction | ParcelMessage | { readonly op: "sweep" };
+
 export interface RouterParts<P extends Parcel> {
   /** Number of this worker. */
   readonly slot: number;
   /** Cells of this worker's block. */
   readonly cells: Int32Array;
-  /** Actor → slot + 1, 0 none; shared by all workers, written by the worker that has the actor. */
-  readonly routes: Int32Array;
+  readonly directory: Directory;
+  readonly slabs: SlabTable<P>;
   readonly main: Link;
-  readonly wrap: (buffer: ArrayBuffer) => P;
   readonly stats: Stats;
 }
 
 export class Router<P extends Parcel> {
   readonly #parts: RouterParts<P>;
   readonly #cells: Int32Array;
-  readonly #routes: Int32Array;
+  readonly #directory: Directory;
+  readonly #slabs: SlabTable<P>;
   readonly #stats: Stats;
-  /** This worker as `routes` has it. */
+  /** Slot of this worker. */
   readonly #here: number;
   /** By slot; null where no worker is up. */
   readonly #links: (Link | null)[] = [];
@@ -42,9 +47,10 @@ export class Router<P extends Parcel> {
   constructor(parts: RouterParts<P>) {
     this.#parts = parts;
     this.#cells = parts.cells;
-    this.#routes = parts.routes;
+    this.#directory = parts.directory;
+    this.#slabs = parts.slabs;
     this.#stats = parts.stats;
-    this.#here = parts.slot + 1;
+    this.#here = parts.slot;
   }
 
   /** True once the supervisor has given this worker up: nothing may be called, sent or watched any more. */
@@ -54,11 +60,11 @@ export class Router<P extends Parcel> {
 
   /** Says to all workers that the actor is here. */
   arrive(actor: ActorId): void {
-    Atomics.store(this.#routes, actor, this.#here);
+    this.#directory.place(actor, this.#here);
   }
 
   leave(actor: ActorId): void {
-    Atomics.store(this.#routes, actor, 0);
+    this.#directory.place(actor, -1);
   }
 
   /** The worker `slot` is up, or up again. */
@@ -66,12 +72,22 @@ export class Router<P extends Parcel> {
     while (this.#links.length <= slot) this.#links.push(null);
     this.#links[slot]?.close();
     this.#links[slot] = link;
+    this.#slabs.untold(slot);
   }
 
   /** The worker `slot` is gone, with what is in its channel. */
   unlink(slot: number): void {
     this.#links[slot]?.close();
     if (slot < this.#links.length) this.#links[slot] = null;
+    this.#slabs.sweep();
+  }
+
+  /** Pools of this worker have given slabs up: no worker shall keep their memory. */
+  giveUp(slabs: Iterable<number>): void {
+    this.#slabs.giveUp(slabs);
+    this.#slabs.sweep();
+    if (this.abandoned) return;
+    for (const link of this.#links) link?.post({ op: "sweep" }, []);
   }
 
   /** Closes the channels to the other workers. */
@@ -89,13 +105,32 @@ export class Router<P extends Parcel> {
   /** Moves what other workers sent to the queue, a bounded number from each. */
   collect(): void {
     for (let slot = 0; slot < this.#links.length; slot++) {
-      for (let n = 0; n < MAILBOX_BATCH; n++) {
-        const message = this.#links[slot]?.receive();
-        if (message === undefined) break;
-        if (message instanceof ArrayBuffer) this.queue.push(this.#parts.wrap(message));
-        else this.enqueue(message as Letter);
-      }
+      const link = this.#links[slot];
+      if (link === null) continue;
+      for (let n = 0; n < MAILBOX_BATCH && this.#collectFrom(link, slot); n++);
     }
+  }
+
+  /** Takes one parcel or message; false when there is none. */
+  #collectFrom(link: Link, slot: number): boolean {
+    const slab = link.nextParcel();
+    if (slab !== 0) {
+      this.#arrived(slab);
+      return true;
+    }
+    const message = link.receive() as PeerMessage | undefined;
+    if (message === undefined) return false;
+    if (message.op === "letter") this.enqueue(message);
+    else if (message.op === "slab") this.#slabs.learn(message, slot);
+    else if (message.op === "parcel") this.#arrived(message.slab);
+    else this.#slabs.sweep();
+    return true;
+  }
+
+  #arrived(slab: number): void {
+    const parcel = this.#slabs.wrap(slab);
+    if (parcel === null) this.#stats.discarded++;
+    else this.queue.push(parcel);
   }
 
   /** Puts a letter for an actor of this worker in line. */
@@ -106,10 +141,10 @@ export class Router<P extends Parcel> {
   send(from: ActorId, to: ActorId, body: unknown, transfer: Transferable[]): void {
     if (this.abandoned) return;
     const letter: Letter = { op: "letter", to, from, call: 0, body };
-    const route = this.#routes[to];
+    const slot = this.#directory.slotOf(to);
     if (to === MAIN) this.#parts.main.post(letter, transfer);
-    else if (route === this.#here) this.enqueue(letter);
-    else this.#linkTo(route)?.post(letter, transfer);
+    else if (slot === this.#here) this.enqueue(letter);
+    else this.#links[slot]?.post(letter, transfer);
   }
 
   tell(message: ToMain): void {
@@ -117,16 +152,27 @@ export class Router<P extends Parcel> {
   }
 
   sendParcel(parcel: P): void {
-    const route = this.#routes[parcel.i32[TO]];
-    if (route === this.#here) {
+    const slot = this.#directory.slotOf(parcel.i32[TO]);
+    if (slot === this.#here) {
       this.#stats.parcelsLocal++;
       this.queue.push(parcel);
       return;
     }
     if (this.abandoned) return;
-    const link = this.#linkTo(route);
+    const link = this.#links[slot] ?? null;
     if (link === null) this.undeliverable(parcel);
-    else link.post(parcel.buffer, [parcel.buffer]);
+    else this.#pass(parcel, slot, link);
+  }
+
+  /** To another worker, which is told of the slab first. One that is nobody's any more goes nowhere. */
+  #pass({ slab, buffer }: P, slot: number, link: Link): void {
+    if (!this.#slabs.maySend(slab.id)) {
+      this.#stats.discarded++;
+      return;
+    }
+    const introduction = this.#slabs.introduction(slab.id, slot);
+    if (introduction !== null) link.post(introduction, []);
+    link.sendParcel(slab.id, buffer);
   }
 
   /** Sends a parcel home that nobody can take, or drops it when its home is gone too. */
@@ -140,9 +186,5 @@ export class Router<P extends Parcel> {
     i32[TO] = i32[OWNER];
     i32[KIND] = UNDELIVERED;
     this.sendParcel(parcel);
-  }
-
-  #linkTo(route: number): Link | null {
-    return this.#links[route - 1] ?? null;
   }
 }

@@ -6,6 +6,7 @@
  * finds itself abandoned and leaves without a word.
  */
 import { type ActorId, MAIN, MAX_ACTORS, type Ring } from "./behaviour.ts";
+import { Directory } from "./directory.ts";
 import { Incarnation, introduce, makeSeat, spawnMessage } from "./incarnation.ts";
 import type { WorkerState } from "./life_cycle.ts";
 import { STAT_NAMES, type Stats } from "./mailbox.ts";
@@ -94,7 +95,7 @@ export class Supervisor {
   readonly #slotOf = new Map<ActorId, Slot>();
   /** Where each group's first actor went, and how many it has. */
   readonly #homes = new Map<string, { readonly slot: number; actors: number }>();
-  readonly #routes = new SharedArrayBuffer(MAX_ACTORS * 4);
+  readonly #directory = new Directory();
   #timer: ReturnType<typeof setInterval> | undefined;
   /** Time between two looks at the heartbeats now. */
   #checkMs = 0;
@@ -198,11 +199,12 @@ export class Supervisor {
 
   #start(slot: Slot): Incarnation {
     const { module, ring, timeOf } = this.#options;
+    this.#directory.setEpoch(slot.index, this.#epoch);
     const worker = new Incarnation({
       slot: slot.index,
       epoch: this.#epoch,
       seat: makeSeat(module),
-      routes: this.#routes,
+      directory: this.#directory.memory,
       bell: slot.bell,
       ring,
       timeOf,
@@ -263,7 +265,7 @@ export class Supervisor {
   /**
    * Replaces a worker.
    *   1. abandon it: from now on it can neither send nor call
-   *   2. tell its peers: they drop what is for it, and their pools write off what it held
+   *   2. tell its peers: they drop what is for it, and what is in slabs of its pools; their pools write off what it held
    *   3. start another with the same actors, unless it failed too often
    */
   #failed(slot: Slot, worker: Incarnation, reason: WorkerFailure["reason"], cause: Failure): void {
@@ -273,6 +275,7 @@ export class Supervisor {
     worker.move("failing", `${reason}: ${cause.message}`);
     worker.abandon(`${reason}, ${cause.message}`);
     worker.stats().forEach((value, i) => slot.past[i] += value);
+    this.#directory.setEpoch(slot.index, 0);
     slot.orderly &&= reason === "threw" || reason === "unloadable";
     this.#epoch++;
     for (const { current } of this.#slots) {

@@ -3,6 +3,7 @@ import { createEventfd, ring } from "../../ffi/eventfd.ts";
 import { close } from "../../ffi/io.ts";
 import { readThreadTime } from "../../ffi/thread_time.ts";
 import { Supervisor, type WorkerChange, type WorkerFailure } from "./supervisor.ts";
+import { SLAB_BYTES } from "../../datapath/batch.ts";
 import type { Order, Status, TestInit } from "../../tests/doubles/runtime_worker.ts";
 
 const MODES = [{ mode: "packed", workers: 1 }, { mode: "isolated", workers: 3 }] as const;
@@ -118,7 +119,7 @@ for (const placement of MODES) {
       assert.equal(receiver.moved, 0);
       assert.equal(receiver.spoilt, 0);
       assert.equal(sender.byteLengths.length, 200);
-      assert.deepEqual(new Set(sender.byteLengths), new Set([isolated ? 0 : 140 * 1024]));
+      assert.deepEqual(new Set(sender.byteLengths), new Set([isolated ? 0 : SLAB_BYTES]));
       assert.ok(sender.starvations > 0);
       assert.equal(sender.free, 4);
       assert.equal(sender.lost, 0);

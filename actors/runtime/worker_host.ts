@@ -9,7 +9,9 @@ import {
   type Parcel,
   type Poller,
   type Ring,
+  type Slab,
 } from "./behaviour.ts";
+import { Directory } from "./directory.ts";
 import { Cell, Link, makeBlock, Stop } from "./mailbox.ts";
 import { type Failure, failureOf, type Init, type ToMain, type ToWorker } from "./protocol.ts";
 import { Reactor } from "./reactor.ts";
@@ -20,8 +22,9 @@ export interface Host<P extends Parcel> {
   readonly ring: Ring;
   /** Number of the calling thread. */
   readonly threadId: () => number;
-  /** Makes the views of a buffer that came from another worker. */
-  readonly wrap: (buffer: ArrayBuffer) => P;
+  /** Makes new memory for a slab, with all that its parcels need in it from the start. */
+  readonly makeMemory: () => SharedArrayBuffer;
+  readonly makeSlab: (id: number, memory: SharedArrayBuffer) => Slab<P>;
   /** Makes an actor from its init record. A throw refuses this actor only, and must leave nothing open behind. */
   readonly makeBehaviour: (actor: ActorId, init: unknown, context: Context<P>) => Behaviour<P>;
 }
@@ -59,11 +62,12 @@ function runWorker<P extends Parcel>(host: Host<P>, init: Init): void {
       slot: init.slot,
       epoch: init.epoch,
       block,
-      routes: new Int32Array(init.routes),
+      directory: new Directory(init.directory),
       main,
       bell: init.bell,
       poller,
-      wrap: host.wrap,
+      makeMemory: host.makeMemory,
+      makeSlab: host.makeSlab,
       control: (message) => control(host, reactor, message as ToWorker, tell),
     });
     tell({ op: "running" });

@@ -7,7 +7,7 @@ import type { Behaviour } from "../../actors/runtime/behaviour.ts";
 import { Link } from "../../actors/runtime/mailbox.ts";
 import { hostActors } from "../../actors/runtime/worker_host.ts";
 import { TunOutput } from "../../actors/tun_output.ts";
-import { Batch } from "../../datapath/batch.ts";
+import type { Batch } from "../../datapath/batch.ts";
 import type { EspTransform } from "../../datapath/esp/aead.ts";
 import { XfrmState } from "../../datapath/xfrm/xfrm_state.ts";
 import { XfrmTable } from "../../datapath/xfrm/xfrm_table.ts";
@@ -15,6 +15,7 @@ import { Epoll } from "../../ffi/epoll.ts";
 import { ring } from "../../ffi/eventfd.ts";
 import { threadId } from "../../ffi/thread_time.ts";
 import { libc } from "../../ffi/libc.ts";
+import { newSlabMemory, Slab } from "../../ffi/slab_pointers.ts";
 import { Probe } from "./probe.ts";
 
 /** Bytes of an eventfd's counter: a write of that many rings a doorbell. */
@@ -32,7 +33,8 @@ hostActors<Batch>({
   makePoller: () => new Epoll(),
   ring,
   threadId,
-  wrap: (buffer) => new Batch(buffer),
+  makeMemory: newSlabMemory,
+  makeSlab: (id, memory) => new Slab(id, memory),
   makeBehaviour(actor, init, context) {
     const behaviour: Behaviour<Batch> = makeActor(actor, init, context);
     const tick = behaviour.tick.bind(behaviour);
@@ -120,9 +122,11 @@ function timedTransform(transform: EspTransform): EspTransform {
 }
 
 function timeHops(): void {
-  const { post, receive } = Link.prototype;
+  const { post, sendParcel, receive } = Link.prototype;
   const posting = probe.kind("hop: post (messages)");
   const taking = probe.kind("hop: receive (messages)");
+  const sending = probe.kind("hop: send (parcels)");
+  const wrapping = probe.kind("hop: wrap (parcels)");
   Link.prototype.post = function (message, transfer) {
     const before = probe.enter(posting);
     post.call(this, message, transfer);
@@ -130,12 +134,25 @@ function timeHops(): void {
     posting.items++;
   };
   Link.prototype.receive = function () {
-    if (!this.pending()) return undefined;
     const before = probe.enter(taking);
     const message = receive.call(this);
     probe.leave(before);
-    taking.items++;
+    if (message !== undefined) taking.items++;
     return message;
+  };
+  Link.prototype.sendParcel = function (slab, buffer) {
+    const before = probe.enter(sending);
+    sendParcel.call(this, slab, buffer);
+    probe.leave(before);
+    sending.items++;
+  };
+  const { wrap } = Slab.prototype;
+  Slab.prototype.wrap = function () {
+    const before = probe.enter(wrapping);
+    const batch = wrap.call(this);
+    probe.leave(before);
+    wrapping.items++;
+    return batch;
   };
 }
 

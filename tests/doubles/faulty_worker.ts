@@ -8,9 +8,10 @@ import { makeActor } from "../../actors/make_actor.ts";
 import type { Behaviour } from "../../actors/runtime/behaviour.ts";
 import { poisonable } from "./poisonable.ts";
 import { hostActors } from "../../actors/runtime/worker_host.ts";
-import { Batch } from "../../datapath/batch.ts";
+import type { Batch } from "../../datapath/batch.ts";
 import { Epoll } from "../../ffi/epoll.ts";
 import { ring } from "../../ffi/eventfd.ts";
+import { newSlabMemory, Slab } from "../../ffi/slab_pointers.ts";
 import { threadId } from "../../ffi/thread_time.ts";
 
 const dir = Deno.env.get("FAULT_DIR")!;
@@ -21,7 +22,8 @@ hostActors<Batch>({
   makePoller: () => new Epoll(),
   ring,
   threadId,
-  wrap: (buffer) => new Batch(buffer),
+  makeMemory: newSlabMemory,
+  makeSlab: (id, memory) => new Slab(id, memory),
   makeBehaviour(actor, init, context) {
     const record = init as ActorInit;
     const { kind } = record;

@@ -1,31 +1,22 @@
 /** The worker of the runtime's own tests: actors that do what a letter tells them. */
 import { Epoll } from "../../ffi/epoll.ts";
 import { ring } from "../../ffi/eventfd.ts";
+import { ADDRESS_HI, ADDRESS_LO, type Batch } from "../../datapath/batch.ts";
+import { newSlabMemory, Slab } from "../../ffi/slab_pointers.ts";
 import { threadId } from "../../ffi/thread_time.ts";
 import {
   type Behaviour,
   type Context,
   KIND,
-  type Parcel,
   type Pool,
   type Reply,
   TO,
 } from "../../actors/runtime/behaviour.ts";
 import { hostActors } from "../../actors/runtime/worker_host.ts";
 
-/** Words of a test parcel, behind the runtime's four. */
-export const SEQUENCE = 4;
-export const ADDRESS_LO = 5;
-export const ADDRESS_HI = 6;
-export const PAYLOAD = 7;
-
-export interface TestParcel extends Parcel {
-  readonly i32: Int32Array<ArrayBuffer>;
-}
-
-export function wrap(buffer: ArrayBuffer): TestParcel {
-  return { buffer, i32: new Int32Array(buffer) };
-}
+/** Words of a test parcel, behind the runtime's four and the address. */
+const SEQUENCE = ADDRESS_HI + 1;
+const PAYLOAD = SEQUENCE + 1;
 
 /** Letters that a test actor takes. */
 export type Order =
@@ -64,17 +55,15 @@ export interface Status {
   readonly thread: number;
 }
 
-const SLAB_BYTES = 140 * 1024;
-
 export interface TestInit {
   readonly slabs: number;
   readonly refuse?: string;
 }
 
-class TestActor implements Behaviour<TestParcel> {
-  readonly #context: Context<TestParcel>;
-  readonly #pool: Pool<TestParcel>;
-  readonly #held: TestParcel[] = [];
+class TestActor implements Behaviour<Batch> {
+  readonly #context: Context<Batch>;
+  readonly #pool: Pool<Batch>;
+  readonly #held: Batch[] = [];
   #mode: Mode = "give";
   #burst = { to: 0, left: 0, next: 0 };
   #starving = false;
@@ -90,10 +79,10 @@ class TestActor implements Behaviour<TestParcel> {
     flushes: 0,
   };
 
-  constructor(context: Context<TestParcel>, init: TestInit) {
+  constructor(context: Context<Batch>, init: TestInit) {
     if (init.refuse !== undefined) throw new Error(init.refuse);
     this.#context = context;
-    this.#pool = context.pool(init.slabs, makeSlab, () => this.#status.undelivered++);
+    this.#pool = context.pool(init.slabs, () => this.#status.undelivered++);
   }
 
   receive(message: unknown, from: number, reply: Reply): void {
@@ -149,13 +138,10 @@ class TestActor implements Behaviour<TestParcel> {
         return;
       }
       const { buffer, i32 } = parcel;
-      const address = Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer));
       i32[TO] = this.#burst.to;
       i32[KIND] = this.#context.self;
       i32[SEQUENCE] = this.#burst.next++;
-      i32[ADDRESS_LO] = Number(BigInt.asIntN(32, address));
-      i32[ADDRESS_HI] = Number(address >> 32n);
-      i32.fill(i32[SEQUENCE], PAYLOAD);
+      new Int32Array(buffer).fill(i32[SEQUENCE], PAYLOAD);
       this.#burst.left--;
       this.#status.sent++;
       this.#context.sendParcel(parcel);
@@ -163,7 +149,7 @@ class TestActor implements Behaviour<TestParcel> {
     }
   }
 
-  parcel(parcel: TestParcel): void {
+  parcel(parcel: Batch): void {
     const { buffer, i32 } = parcel;
     const address = Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer));
     this.#status.received.push(i32[SEQUENCE]);
@@ -172,7 +158,9 @@ class TestActor implements Behaviour<TestParcel> {
     ) {
       this.#status.moved++;
     }
-    if (i32.subarray(PAYLOAD).some((word) => word !== i32[SEQUENCE])) this.#status.spoilt++;
+    if (new Int32Array(buffer).subarray(PAYLOAD).some((word) => word !== i32[SEQUENCE])) {
+      this.#status.spoilt++;
+    }
     if (this.#mode === "hold") this.#held.push(parcel);
     else if (this.#mode === "give" || i32[KIND] === this.#context.self) this.#context.give(parcel);
     else {
@@ -203,19 +191,16 @@ function tell(cell: Int32Array, value: number): void {
   Atomics.notify(cell, 1);
 }
 
-function makeSlab(): TestParcel {
-  return wrap(new ArrayBuffer(SLAB_BYTES));
-}
-
 // The test imports this module for its types and constants; only a worker hosts actors.
 if (
   typeof (globalThis as { DedicatedWorkerGlobalScope?: unknown }).DedicatedWorkerGlobalScope === "function"
 ) {
-  hostActors<TestParcel>({
+  hostActors<Batch>({
     makePoller: () => new Epoll(),
     ring,
     threadId,
-    wrap,
+    makeMemory: newSlabMemory,
+    makeSlab: (id, memory) => new Slab(id, memory),
     makeBehaviour: (_, init, context) => new TestActor(context, init as TestInit),
   });
 }

@@ -5,7 +5,7 @@
  */
 
 import {
-  Batch,
+  type Batch,
   BATCH_PACKETS,
   COUNT,
   DATA,
@@ -56,7 +56,7 @@ import {
 import type { CryptoBackend } from "../../datapath/esp/aead.ts";
 import { selectBackend } from "../../ffi/crypto_backend.ts";
 import { MmsgReceiver } from "../../ffi/raw_socket.ts";
-import { newSlab } from "../../ffi/slab_pointers.ts";
+import { newBatch } from "../../ffi/slab_pointers.ts";
 import { check, type Target, timed } from "./fuzz.ts";
 import { MAX_INNER_BYTES, someInner } from "./inner_packets.ts";
 import { mutate, type Random } from "./random.ts";
@@ -135,8 +135,8 @@ class Way {
   readonly #sender: TestTable;
   readonly #receiver: TestTable;
   readonly #parser = new RawParser();
-  readonly #in = new Batch(newSlab(1));
-  readonly #out = new Batch(newSlab(2));
+  readonly #in = newBatch();
+  readonly #out = newBatch();
   readonly #packet = new Uint8Array(ROOM + 20);
   readonly #inner = new Uint8Array(MAX_INNER_BYTES);
   /** Inner packets of this step, by what they are inside. */
