@@ -195,7 +195,7 @@ export const netnsInfo = z.strictObject({
   policies: count,
 }) satisfies z.ZodType<NetnsInfo>;
 
-export const workerInfo = z.strictObject({
+const workerInfo = z.strictObject({
   id: z.int(),
   actors: z.array(z.string()),
   restarts: count,

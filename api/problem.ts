@@ -18,7 +18,7 @@ export interface Problem {
 
 export const PROBLEM_TYPE = "application/problem+json";
 
-export const STATUS_OF_ERRNO: Readonly<Record<Errno, number>> = {
+const STATUS_OF_ERRNO: Readonly<Record<Errno, number>> = {
   EPERM: 403,
   ENOENT: 404,
   ESRCH: 404,

@@ -21,7 +21,7 @@ const BASE_DEVICE = "ip_vti0";
 /** Bit of a TOS: taken from the inner packet. */
 const TOS_INHERIT = 1;
 
-export const TUNNEL_USAGE = `Usage: ip tunnel { add | change | del | show } [ NAME ] [ mode vti ]
+const TUNNEL_USAGE = `Usage: ip tunnel { add | change | del | show } [ NAME ] [ mode vti ]
         [ remote ADDR ] [ local ADDR ] [ [i|o]key KEY ] [ dev PHYS_DEV ]
 
 Where: NAME := STRING

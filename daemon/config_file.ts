@@ -38,8 +38,6 @@ export interface ConfigFile {
   readonly warnings: readonly string[];
 }
 
-export const EMPTY_CONFIG: ConfigFile = { netns: [], links: [], states: [], policies: [], warnings: [] };
-
 /** What is wrong with a file, in one line. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";

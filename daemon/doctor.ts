@@ -36,7 +36,7 @@ export function doctor(args: readonly string[]): number {
   return diagnosis.ready ? 0 : 1;
 }
 
-export function diagnose(): Diagnosis {
+function diagnose(): Diagnosis {
   const host = probeHost();
   const { name, warning } = selectBackend("auto");
   return {

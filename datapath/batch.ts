@@ -167,6 +167,3 @@ export class Batch {
 export function slotsFor(length: number): number {
   return (HEADROOM + length + TAILROOM + SLOT_BYTES - 1) >>> 11;
 }
-
-/** Longest packet that fits an empty batch; more than an IPv4 packet can have. */
-export const MAX_PACKET = BATCH_PACKETS * SLOT_BYTES - HEADROOM - TAILROOM;

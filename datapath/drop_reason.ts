@@ -94,7 +94,6 @@ const rows = {
   InDeviceDown: [null, "", "", "the device went down or refused the packet"],
   // Transmit, in the order of the path.
   OutHeader: [null, "tx", "", "not IPv4 or IPv6, or shorter than its header"],
-  OutNoRoute: [null, "carrier", "unreachable", "the inner packet has no route"],
   OutNoPolicy: [null, "carrier", "unreachable", "no outbound policy for this flow and mark"],
   OutPolBlock: ["XfrmOutPolBlock", "carrier", "unreachable", "an outbound policy blocks the flow"],
   OutPolError: ["XfrmOutPolError", "carrier", "unreachable", "the policy's templates can't be resolved"],

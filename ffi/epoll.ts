@@ -6,7 +6,6 @@ import { EPOLL_DATA, EPOLL_EVENT_BYTES, nativeTable } from "./struct_layout.ts";
 
 export const EPOLLIN = 0x001;
 export const EPOLLOUT = 0x004;
-export const EPOLLERR = 0x008;
 export const EPOLLHUP = 0x010;
 /** Report a change once, not for as long as it lasts. */
 export const EPOLLET = 0x80000000;

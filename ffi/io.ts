@@ -1,14 +1,8 @@
-/** Reading and writing file descriptors from and to slabs. */
+/** What every kind of descriptor is asked: to write from a slab, to take an option, to close. */
 import type { Batch } from "../datapath/batch.ts";
 import { check, EINTR, errno, SyscallError } from "./errno.ts";
 import { libc } from "./libc.ts";
 import { pointerAt } from "./slab_pointers.ts";
-
-/** Reads at most `max` bytes to byte `offset` of the slab. Returns the bytes read, or -errno. */
-export function readSlab(fd: number, batch: Batch, offset: number, max: number): number {
-  const n = libc.read(fd, pointerAt(batch, offset), max);
-  return n < 0 ? -errno() : n;
-}
 
 /** Writes `length` bytes from byte `offset` of the slab. Returns the bytes written, or -errno. */
 export function writeSlab(fd: number, batch: Batch, offset: number, length: number): number {

@@ -36,7 +36,6 @@ const symbols = {
   HMAC_CTX_free: { parameters: ["pointer"], result: "void" },
   CMAC_CTX_new: { parameters: [], result: "pointer" },
   CMAC_CTX_free: { parameters: ["pointer"], result: "void" },
-  OPENSSL_cleanse: { parameters: ["buffer", "u64"], result: "void" },
 } as const;
 
 export type Libcrypto = Deno.DynamicLibrary<typeof symbols>["symbols"];

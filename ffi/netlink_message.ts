@@ -7,7 +7,7 @@
 export const NLMSGHDR_BYTES = 16;
 export const NLMSG_ERROR = 2;
 export const NLMSG_DONE = 3;
-export const NLM_F_REQUEST = 0x001;
+const NLM_F_REQUEST = 0x001;
 export const NLM_F_ACK = 0x004;
 export const NLM_F_DUMP = 0x300;
 /** In an answer: the dump is not consistent, something changed meanwhile. */

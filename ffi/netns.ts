@@ -71,11 +71,6 @@ export function withNetns<T>(fd: number, fn: () => T): T {
   }
 }
 
-/** Moves the calling thread into the namespace of `fd` for good: for a worker that lives there. Throws SyscallError. */
-export function enterNetns(fd: number): void {
-  check(libc.setns(fd, CLONE_NEWNET), "Enter a network namespace", "setns", NEEDS_ADMIN);
-}
-
 /**
  * Makes a namespace with a name, as `ip netns add`: its loopback device stays down. Throws SyscallError: EEXIST when
  * the name is taken, EINVAL for a name that is no file name.

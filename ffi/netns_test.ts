@@ -96,28 +96,6 @@ Deno.test("withNetns() ends the process when the way back is lost, also from a w
   });
 });
 
-Deno.test("enterNetns() moves one thread only", async () => {
-  await withNamespace(`vtt${Deno.pid}n4`, async (fd) => {
-    const code = `
-      import { enterNetns, netnsInode } from "${new URL("./netns.ts", import.meta.url)}";
-      enterNetns(${fd});
-      postMessage([Deno.statSync("/proc/thread-self/ns/net").ino, netnsInode("self")]);
-    `;
-    const before = own();
-    const worker = new Worker(`data:application/javascript,${encodeURIComponent(code)}`, { type: "module" });
-    try {
-      const [theirs, self] = await new Promise<number[]>((resolve) =>
-        worker.onmessage = ({ data }) => resolve(data)
-      );
-      assert.equal(theirs, netnsInode(fd));
-      assert.equal(self, before);
-      assert.equal(own(), before);
-    } finally {
-      worker.terminate();
-    }
-  });
-});
-
 Deno.test("openNetns() takes self and pid:N", () => {
   assert.equal(netnsInode("self"), own());
   assert.equal(netnsInode(`pid:${Deno.pid}`), own());

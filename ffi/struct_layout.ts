@@ -20,7 +20,6 @@ export const MSG_IOV = 16;
 export const MSG_IOVLEN = 24;
 export const MSG_CONTROL = 32;
 export const MSG_CONTROLLEN = 40;
-export const MSG_FLAGS = 48;
 export const MSG_LEN = 56;
 
 /** struct sockaddr_in: family (2), port (2, network order), address (4, network order), zero (8). */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { OFFSET } from "../datapath/batch.ts";
 import { EAGAIN, EBUSY, EINVAL, EIO, SyscallError } from "./errno.ts";
 import { Epoll, EPOLLIN } from "./epoll.ts";
-import { close, readSlab, writeSlab } from "./io.ts";
+import { close, writeSlab } from "./io.ts";
 import { createNetns, deleteNetns, netnsInode, openNetns, withNetns } from "./netns.ts";
 import { Rtnetlink } from "./rtnetlink.ts";
 import { newBatch } from "./slab_pointers.ts";
@@ -97,7 +97,7 @@ Deno.test("a packet written to a TUN device is answered by the kernel", async ()
   });
 });
 
-Deno.test("readSlab() and writeSlab() move packets with their vnet header", async () => {
+Deno.test("writeSlab() writes a packet with its vnet header", async () => {
   await withNamespace((netns, rtnl) => {
     const tun = openTun({ name: "tun7", netns, vnetHdr: true });
     try {
@@ -109,12 +109,13 @@ Deno.test("readSlab() and writeSlab() move packets with their vnet header", asyn
       const at = batch.i32[OFFSET + i];
       batch.u8.set(echoRequest(), at);
       assert.equal(writeSlab(tun.fd, batch, at - VNET_HDR_BYTES, VNET_HDR_BYTES + 28), VNET_HDR_BYTES + 28);
+      const answer = new Uint8Array(1500);
       nextIpv4(tun.fd, () => {
-        const n = readSlab(tun.fd, batch, at - VNET_HDR_BYTES, 1500);
-        return n === -EAGAIN ? null : batch.u8.subarray(at, at + n - VNET_HDR_BYTES);
+        const n = readPacket(tun.fd, answer);
+        return n === -EAGAIN ? null : answer.subarray(VNET_HDR_BYTES, n);
       });
-      assert.equal(batch.u8[at + 20], 0, "an echo reply");
-      assert.equal(readSlab(-1, batch, at, 100), -9);
+      assert.equal(answer[VNET_HDR_BYTES + 20], 0, "an echo reply");
+      assert.equal(writeSlab(-1, batch, at, 100), -9);
     } finally {
       closeTun(tun);
     }

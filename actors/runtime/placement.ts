@@ -24,7 +24,7 @@ export interface Placed {
 /** More would be more threads than a gateway's work can keep busy, at 10 MB each. */
 export const MAX_WORKERS = 8;
 /** Below this number of cores a hop between threads costs more than the second thread brings. */
-export const CORES_TO_SPREAD = 4;
+const CORES_TO_SPREAD = 4;
 /** Load by the work there is; one that wants to be alone counts more than all others together. */
 const LOADS = { alone: 1e6, shared: 1, idle: 0 } as const;
 

@@ -14,8 +14,8 @@ import { takeU32 } from "./xfrm_id_parse.ts";
 /** XFRM_ALGO_KEY_BUF_SIZE of iproute2. */
 const MAX_KEY_BYTES = 512;
 
-export const ALGO_TYPES = ["enc", "auth", "comp", "aead", "auth-trunc"] as const;
-export type AlgoType = (typeof ALGO_TYPES)[number];
+const ALGO_TYPES = ["enc", "auth", "comp", "aead", "auth-trunc"] as const;
+type AlgoType = (typeof ALGO_TYPES)[number];
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 export type AlgoWords = Writable<Pick<XfrmStateRequest, "enc" | "auth" | "aead" | "comp">>;

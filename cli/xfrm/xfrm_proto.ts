@@ -5,7 +5,7 @@ import type { XfrmMode } from "../../api/schemas.ts";
 import { matches } from "../words.ts";
 
 /** XFRM-PROTO of iproute2. The last three are read, but no gateway has such states. */
-export const XFRM_PROTOS = ["esp", "ah", "comp", "route2", "hao", "ipsec-any"] as const;
+const XFRM_PROTOS = ["esp", "ah", "comp", "route2", "hao", "ipsec-any"] as const;
 export type XfrmProtoWord = (typeof XFRM_PROTOS)[number];
 
 /** In iproute2's order, which decides what "t" means. */

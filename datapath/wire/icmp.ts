@@ -9,7 +9,6 @@ export const HEADER_BYTES = 8;
 
 /** Types. */
 export const DEST_UNREACH = 3;
-export const TIME_EXCEEDED = 11;
 /** Codes of DEST_UNREACH. */
 export const HOST_UNREACH = 1;
 export const FRAG_NEEDED = 4;

@@ -9,7 +9,7 @@ import type { XfrmPolicy } from "./xfrm_policy.ts";
 import type { XfrmState } from "./xfrm_state.ts";
 
 /** Entries; a power of two. */
-export const CACHE_ENTRIES = 1024;
+const CACHE_ENTRIES = 1024;
 
 /** One more SA of a bundle. */
 export interface BundleStep {

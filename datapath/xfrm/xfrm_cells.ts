@@ -42,7 +42,7 @@ export const XFRM_CELLS_BYTES: number = FLOAT_CELLS * 8 + INT_CELLS * 4;
 export const POLICY_CELLS_BYTES = 16;
 
 /** Value of WORD_GRANTED where nothing outlives the process. */
-export const GRANTED_ALL = -1;
+const GRANTED_ALL = -1;
 
 export interface XfrmCells {
   readonly f64: Float64Array;
