@@ -10,7 +10,9 @@ import { algorithm, ALGORITHMS } from "../tests/doubles/algorithms.ts";
 import { Daemon, type Placement } from "../tests/doubles/daemon.ts";
 import { Topology } from "../tests/doubles/topology.ts";
 import { setUpTunnel, type TunnelEnd } from "../tests/doubles/tunnel.ts";
-import { type Bench, INNER, reachable, type Side, SIDES, UNDERLAY } from "./peers/contender.ts";
+import { sendDatagrams } from "./goals/datagrams.ts";
+import { iperf3Server, receivedBits, runIperf3 } from "./goals/iperf3.ts";
+import { type Bench, INNER, type Path, reachable, type Side, SIDES, UNDERLAY } from "./peers/contender.ts";
 import type { Tally, WorkerReport } from "./profile/probe.ts";
 
 const USAGE = `Usage: deno run -A bench/profile.ts [OPTIONS]
@@ -19,7 +21,7 @@ const USAGE = `Usage: deno run -A bench/profile.ts [OPTIONS]
   --encap E           raw (default), udp
   --algorithm NAME    ${ALGORITHMS.map(({ name }) => name).join(", ")}
   --streams N         TCP streams (default 1)
-  --datagram BYTES    UDP as fast as iperf3 can, in datagrams of that payload
+  --datagram B,B,...  UDP as fast as the sender of bench/udp can, in datagrams of these payloads, in bytes and in turn
   --seconds N         what is measured of the transfer (default 5)
   --json FILE         write all figures`;
 
@@ -45,24 +47,22 @@ const setup = {
 };
 await setUpTunnel(topology, setup, ends.a, ends.b);
 await reachable(bench, INNER.b);
-const server = await topology.spawn(netns.b, ["iperf3", "-s", "--forceflush"]);
-await server.printed(/listening/);
-
 const measured = Number(values.seconds) * 1000;
 const seconds = Math.ceil((WARM_UP_MS + measured + 2 * ORDER_MS) / 1000);
-const load = values.datagram === undefined ? [] : ["-u", "-b", "0", "-l", values.datagram];
-const client = ["iperf3", "-J", "-c", INNER.b, "-P", values.streams, "-t", `${seconds}`, ...load];
-const transfer = topology.must(netns.a, client, { timeout: (seconds + 20) * 1000 });
+const path: Path = { server: INNER.b, pids: [] };
+const transfer = values.datagram === undefined
+  ? streams()
+  : datagrams(values.datagram.split(",").map(Number));
 await sleep(WARM_UP_MS);
 await order("start");
 await sleep(measured);
 await order("stop");
-const gbps = JSON.parse(await transfer).end.sum_received.bits_per_second / 1e9;
+const rate = await transfer;
 
 const reports = { a: await reportsOf("a"), b: await reportsOf("b") };
-const traffic = values.datagram === undefined ? "TCP" : `UDP of ${values.datagram} bytes`;
-const title = `${values.placement}, ${values.encap}, ${values.algorithm}, ${values.streams} x ${traffic}`;
-console.log(`${title}: ${gbps.toFixed(2)} Gbit/s while timed`);
+const traffic = values.datagram === undefined ? `${values.streams} x TCP` : `UDP of ${values.datagram} bytes`;
+const title = `${values.placement}, ${values.encap}, ${values.algorithm}, ${traffic}`;
+console.log(`${title}: ${rate} while timed`);
 for (const side of SIDES) {
   for (const report of reports[side]) {
     console.log(`\n${side === "a" ? "sending" : "receiving"} end, thread ${report.thread}`);
@@ -70,7 +70,20 @@ for (const side of SIDES) {
   }
 }
 if (values.json !== undefined) {
-  await Deno.writeTextFile(values.json, JSON.stringify({ title, gbps, reports }, null, 2) + "\n");
+  await Deno.writeTextFile(values.json, JSON.stringify({ title, rate, reports }, null, 2) + "\n");
+}
+
+/** TCP by iperf3; returns the rate. */
+async function streams(): Promise<string> {
+  await using _server = await iperf3Server(bench);
+  const report = await runIperf3(bench, path, seconds, ["-P", values.streams]);
+  return `${(receivedBits(report.end.sum_received).rate / 1e9).toFixed(2)} Gbit/s`;
+}
+
+/** UDP by the sender and the receiver of bench/udp; returns the rate. */
+async function datagrams(payloads: readonly number[]): Promise<string> {
+  const { received } = await sendDatagrams(bench, path, payloads, seconds);
+  return `${Math.round(received.packets / received.seconds)} packets/s`;
 }
 
 function options() {

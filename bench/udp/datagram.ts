@@ -3,8 +3,8 @@ import { AF_INET, MESSAGES, MmsgTable } from "../../ffi/mmsg.ts";
 import { nativeTable, SIN_ADDR, SIN_PORT, SOCKADDR_IN_BYTES } from "../../ffi/struct_layout.ts";
 
 export const SOCK_DGRAM = 2;
-/** Longest payload, bytes. */
-export const MAX_PAYLOAD = 2048;
+/** Longest payload of datagrams that are joined, bytes, rounded up. */
+export const MAX_PAYLOAD = 65_536;
 
 /** Exported, so that it is never collected: the tables hold only its address. */
 export const payload = nativeTable(MAX_PAYLOAD);
@@ -19,9 +19,9 @@ export function socketAddress(address: string, port: number): Uint8Array<ArrayBu
   return bytes;
 }
 
-/** MESSAGES messages of `payload`, of these lengths in turn. */
-export function datagrams(lengths: readonly number[]): MmsgTable {
-  const table = new MmsgTable({ iovecs: 1, name: 0, control: 0 });
+/** MESSAGES messages of `payload`, of these lengths in turn, each with so many bytes of control data. */
+export function datagrams(lengths: readonly number[], control: number): MmsgTable {
+  const table = new MmsgTable({ iovecs: 1, name: 0, control });
   for (let m = 0; m < MESSAGES; m++) {
     table.setIovecBase(m, 0, payload.lo, payload.hi, 0);
     table.setIovecLength(m, 0, lengths[m % lengths.length]);

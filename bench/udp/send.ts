@@ -47,7 +47,7 @@ function connected(address: string, port: number): number {
  * 3. One call, from where the lengths' cycle stands. A full queue is no error: what was not taken is tried again.
  */
 function send(fd: number, lengths: readonly number[], seconds: number, rate: number): SendReport {
-  const table = datagrams(lengths);
+  const table = datagrams(lengths, 0);
   const nap = nativeTable(16);
   nap.i32[2] = NAP_NS;
   const start = performance.now();
