@@ -19,6 +19,7 @@ import { ENCAP_TYPE } from "./control/xfrm_state_request.ts";
 import { XfrmUser } from "./control/xfrm_user.ts";
 import { WeaknessLog } from "./control/xfrm_weak.ts";
 import { cellsAt } from "./counters.ts";
+import { DeviceSysctls } from "./device_sysctls.ts";
 import type { NetnsKeeper } from "./store/netns_keeper.ts";
 import type { GatewayEvent, XfrmStateInfo, XfrmStateRequest } from "./gateway.ts";
 import { type ActorRecord, type GatewayLetter, parmOf, type PoisonLetter, type UdpPort } from "./messages.ts";
@@ -74,6 +75,7 @@ export class NetnsSpace {
   readonly #weaknesses = new WeaknessLog((line) => this.#log(line));
   readonly #udp: UdpPort[] = [];
   readonly #sysctls: Sysctls;
+  readonly #deviceSysctls: DeviceSysctls;
   readonly #carrier: LinkCarrier | null;
 
   constructor(name: string, inode: number, fds: NetnsFds, deps: SpaceDeps) {
@@ -87,6 +89,7 @@ export class NetnsSpace {
     this.#rtnl = new Rtnetlink(fds.control);
     const sysctls = this.#sysctls = new Sysctls(fds.sysctls);
     sysctls.changed();
+    this.#deviceSysctls = new DeviceSysctls(this.#rtnl);
     this.links = new NetnsLinks({
       name,
       inode,
@@ -159,7 +162,7 @@ export class NetnsSpace {
         netns: this.actors.netns,
         routeFd: this.#fds.routes,
         crypto: this.#deps.backend.name,
-        ...this.#sysctls.output(),
+        ...this.#sysctls.output(this.#deviceSysctls),
         clockOffset: this.#deps.clock.offset,
         changes: this.xfrm.snapshot(),
         mib: this.#saTableMib,
@@ -171,21 +174,29 @@ export class NetnsSpace {
   /** Ends what has passed its time, and looks at the sysctls. To be called about once a second. */
   tick(now: number): void {
     this.xfrm.tick(now);
-    if (!this.#sysctls.changed()) return;
-    this.actors.tellSaTable({ op: "sysctls", sysctls: this.#sysctls.output() });
-    this.links.sysctlsChanged();
+    const devicesChanged = this.#deviceSysctls.look();
+    const changed = this.#sysctls.changed();
+    if (changed || devicesChanged) this.#tellSysctls();
+    if (changed) this.links.sysctlsChanged();
+  }
+
+  #tellSysctls(): void {
+    this.actors.tellSaTable({ op: "sysctls", sysctls: this.#sysctls.output(this.#deviceSysctls) });
   }
 
   /** A letter of one of the namespace's actors. */
   hear(letter: GatewayLetter, from: number): void {
     switch (letter.op) {
       case "link":
+        if (this.#deviceSysctls.seen(letter.ifindex)) this.#tellSysctls();
         this.#follow(this.links.follower.changed(letter));
         break;
       case "link-gone":
+        if (this.#deviceSysctls.gone(letter.ifindex)) this.#tellSysctls();
         this.#follow(this.links.follower.gone(letter.ifindex));
         break;
       case "links-lost":
+        this.#deviceSysctls.lost();
         this.#follow(this.links.follower.lost());
         break;
       case "tun-failed":

@@ -45,6 +45,7 @@ export class SaTableActor implements Behaviour<Batch> {
       mib: init.mib,
       ipDefaultTtl: init.ipDefaultTtl,
     });
+    this.#table.exempt(init.noPolicy, init.noXfrm);
     this.#quarantine = new Quarantine(context, quarantine, (reason) => this.#table.countMib(reason));
     this.#clock = new SteadyClock(init.clockOffset);
     for (const change of init.changes) this.#apply(change);
@@ -64,6 +65,7 @@ export class SaTableActor implements Behaviour<Batch> {
       case "sysctls":
         this.#table.defaultTtl = letter.sysctls.ipDefaultTtl;
         this.#pmtu.options = letter.sysctls.pmtu;
+        this.#table.exempt(letter.sysctls.noPolicy, letter.sysctls.noXfrm);
         break;
       case "frag-needed":
         letter.reports.forEach((said) => this.#fragNeeded(said));

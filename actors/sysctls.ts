@@ -1,13 +1,18 @@
 /** The sysctls of a namespace that the gateway keeps to, as they stand. */
 import { DEFAULT_ICMP_LIMITS, type IcmpLimits } from "../datapath/icmp/icmp_rate_limit.ts";
 import type { PmtuOptions } from "../datapath/xfrm/pmtu_cache.ts";
+import { ANY_DEVICE } from "../datapath/xfrm/xfrm_table.ts";
 import { openProcFile, rereadProcFile } from "../ffi/proc_file.ts";
+import type { DeviceSysctls } from "./device_sysctls.ts";
 
 /** What the SA table needs of them. */
 export interface OutputSysctls {
   /** TTL of outer headers. */
   readonly ipDefaultTtl: number;
   readonly pmtu: PmtuOptions;
+  /** Interfaces with net.ipv4.conf.*.disable_policy, and with disable_xfrm; ANY_DEVICE where `all` has it. */
+  readonly noPolicy: readonly number[];
+  readonly noXfrm: readonly number[];
 }
 
 /** Below /proc/sys/net; the value where a kernel has none, or keeps it to its first namespace. */
@@ -22,6 +27,8 @@ const FILES = {
   rateMask6: ["ipv6/icmp/ratemask", "0-1,3-127"],
   perSecond: ["ipv4/icmp_msgs_per_sec", `${DEFAULT_ICMP_LIMITS.perSecond}`],
   burst: ["ipv4/icmp_msgs_burst", `${DEFAULT_ICMP_LIMITS.burst}`],
+  noPolicy: ["ipv4/conf/all/disable_policy", "0"],
+  noXfrm: ["ipv4/conf/all/disable_xfrm", "0"],
   acqExpires: ["core/xfrm_acq_expires", "30"],
 } as const;
 type Name = keyof typeof FILES;
@@ -49,10 +56,14 @@ export class Sysctls {
     return changed;
   }
 
-  output(): OutputSysctls {
+  output({ noPolicy, noXfrm }: DeviceSysctls): OutputSysctls {
+    const withAll = (name: "noPolicy" | "noXfrm", devices: Iterable<number>) =>
+      this.#number(name) === 0 ? [...devices] : [ANY_DEVICE, ...devices];
     return {
       ipDefaultTtl: this.#number("ipDefaultTtl"),
       pmtu: { minPmtu: this.#number("minPmtu"), expiresSeconds: this.#number("mtuExpires") },
+      noPolicy: withAll("noPolicy", noPolicy),
+      noXfrm: withAll("noXfrm", noXfrm),
     };
   }
 

@@ -17,6 +17,7 @@
 import {
   type Batch,
   CURSOR,
+  INGRESS,
   OFFSET,
   OUTER_DST,
   OUTER_PROTO,
@@ -73,6 +74,7 @@ function receiveOne(table: XfrmTable, batch: Batch, i: number): number {
 /** The outer packet has its own mark, which is none: an unmarked policy with a template catches ESP itself. */
 function checkOuter(table: XfrmTable, batch: Batch, i: number): number {
   const i32 = batch.i32;
+  if (table.isNoPolicy(i32[INGRESS + i])) return 0;
   const ports = i32[UDP_PORTS + i];
   const proto = ports === 0 ? i32[OUTER_PROTO + i] : IPPROTO_UDP;
   table.flow.setOuter(i32[OUTER_SRC + i], i32[OUTER_DST + i], proto, ports, 0, LOOPBACK_IFINDEX);

@@ -49,6 +49,11 @@ const IFLA_TSO_MAX_SIZE = 59;
 const IFLA_TSO_MAX_SEGS = 60;
 const IFLA_ALLMULTI = 61;
 const AF_UNSPEC = 0;
+const AF_INET = 2;
+/** The sysctls of net.ipv4.conf.DEVICE, s32 each; places in it are IPV4_DEVCONF_* less 1 (linux/ip.h). */
+const IFLA_INET_CONF = 1;
+const IPV4_DEVCONF_NOXFRM = 15;
+const IPV4_DEVCONF_NOPOLICY = 16;
 export const AF_INET6 = 10;
 export const IFLA_INET6_ADDR_GEN_MODE = 8;
 
@@ -96,6 +101,9 @@ export interface Link {
   readonly groMaxSize: number;
   /** "eui64" …; "" without IPv6. */
   readonly inet6AddrGenMode: string;
+  /** net.ipv4.conf.DEVICE.disable_policy and disable_xfrm; not in notifications of every change. */
+  readonly noPolicy: boolean;
+  readonly noXfrm: boolean;
   /** The message says that the device went to another namespace. */
   readonly moved: boolean;
 }
@@ -112,7 +120,9 @@ export function parseLink(message: NetlinkMessage): Link | null {
   const attributes = new NetlinkAttributes(view, start + IFINFOMSG_BYTES, end);
   const number = (attribute: number): number => attributes.u32(attribute) ?? 0;
   const bytes = (attribute: number) => attributes.bytes(attribute) ?? new Uint8Array(0);
-  const genMode = attributes.nest(IFLA_AF_SPEC)?.nest(AF_INET6)?.u8(IFLA_INET6_ADDR_GEN_MODE);
+  const families = attributes.nest(IFLA_AF_SPEC);
+  const genMode = families?.nest(AF_INET6)?.u8(IFLA_INET6_ADDR_GEN_MODE);
+  const conf = families?.nest(AF_INET)?.bytes(IFLA_INET_CONF);
   return {
     ifindex: view.getInt32(start + 4, true),
     name: attributes.string(IFLA_IFNAME) ?? "",
@@ -144,6 +154,8 @@ export function parseLink(message: NetlinkMessage): Link | null {
     tsoMaxSegs: number(IFLA_TSO_MAX_SEGS),
     groMaxSize: number(IFLA_GRO_MAX_SIZE),
     inet6AddrGenMode: genMode === undefined ? "" : ADDR_GEN_MODES[genMode] ?? "",
+    noPolicy: isSet(conf, IPV4_DEVCONF_NOPOLICY),
+    noXfrm: isSet(conf, IPV4_DEVCONF_NOXFRM),
     moved: attributes.has(IFLA_NEW_NETNSID) || attributes.has(IFLA_NEW_IFINDEX),
   };
 }
@@ -167,4 +179,9 @@ export function ifinfomsg(
   mask: number,
 ): NetlinkRequest {
   return request.u8(0).u8(0).u16(0).u32(ifindex).u32(flags).u32(mask);
+}
+
+/** Whether an s32 of IFLA_INET_CONF is other than 0. */
+function isSet(conf: Uint8Array | undefined, which: number): boolean {
+  return conf?.subarray(4 * (which - 1), 4 * which).some((byte) => byte !== 0) ?? false;
 }

@@ -3,7 +3,7 @@
  * xfrm_tmpl_resolve_one(); net/xfrm/xfrm_state.c xfrm_state_find()).
  */
 import { DropReason } from "../drop_reason.ts";
-import { DST, SRC } from "./flow.ts";
+import { DST, OIF, SRC } from "./flow.ts";
 import type { FlowEntry } from "./flow_cache.ts";
 import { createBundle } from "./xfrm_bundle.ts";
 import {
@@ -53,6 +53,8 @@ function buildBundle(table: XfrmTable): FlowEntry {
 
 /** 1. policies; 2. an SA for each template; 3. outer routes and MTUs. Returns a DropReason. */
 function resolve(table: XfrmTable, entry: FlowEntry): number {
+  const { flow } = table;
+  if (flow.family === AF_INET && table.isNoXfrm(flow.words[OIF])) return DropReason.OutNoPolicy;
   findPolicies(table, entry, DIR_OUT);
   const first = entry.policy;
   const second = entry.mainPolicy;

@@ -17,6 +17,7 @@ import {
   type TestTable,
 } from "./xfrm_fixture.ts";
 import { xfrmLookup } from "./xfrm_lookup.ts";
+import { ANY_DEVICE } from "./xfrm_table.ts";
 import {
   AF_INET,
   AF_INET6,
@@ -29,6 +30,7 @@ import {
 } from "./xfrm_record.ts";
 
 const EXACT = 0xffffffff;
+const VTI = 10;
 
 interface Setup {
   readonly states?: readonly Partial<XfrmStateRecord>[];
@@ -47,7 +49,7 @@ function tableOf({ states = [{}], policies = [{}] }: Setup): TestTable {
 /** Number of the SA that the flow of a packet goes by, or the name of what is in the way. */
 function lookup(t: TestTable, packet = ipv4Packet(84), mark = KEY): number | DropName {
   const family = packet[0] >> 4 === 4 ? AF_INET : AF_INET6;
-  decodeSession(t.table.flow, new DataView(packet.buffer), 0, packet.length, family, mark, 10);
+  decodeSession(t.table.flow, new DataView(packet.buffer), 0, packet.length, family, mark, VTI);
   const entry = xfrmLookup(t.table);
   return entry.reason === 0 ? entry.state!.number : DROP_ROWS[entry.reason].name as DropName;
 }
@@ -68,6 +70,16 @@ Deno.test("xfrmLookup() without a policy for the mark, blocked, or with nothing 
   assert.equal(lookup(tableOf({ policies: [{ block: true }] })), "OutPolBlock");
   assert.equal(lookup(tableOf({ policies: [{ templates: [] }] })), "OutNoPolicy");
   assert.equal(lookup(tableOf({}), ipv6Packet(60)), "OutNoPolicy");
+});
+
+Deno.test("xfrmLookup() transforms no IPv4 that leaves by an interface with disable_xfrm, or when all have it", () => {
+  const t = tableOf({ policies: [{ block: true }] });
+  for (const noXfrm of [[VTI], [ANY_DEVICE]]) {
+    t.table.exempt([], [9]);
+    assert.equal(lookup(t, ipv4Packet(84), KEY), "OutPolBlock");
+    t.table.exempt([], noXfrm);
+    assert.equal(lookup(t, ipv4Packet(84), KEY), "OutNoPolicy");
+  }
 });
 
 Deno.test("xfrmLookup() chooses the SA by the policy's mark, not the flow's", () => {

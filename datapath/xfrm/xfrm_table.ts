@@ -22,6 +22,9 @@ import { StateTable } from "./xfrm_state_table.ts";
 /** ifindex of `lo` in every netns; a packet for this host is routed to it. */
 export const LOOPBACK_IFINDEX = 1;
 
+/** Stands for every interface: the sysctl of net.ipv4.conf.all. */
+export const ANY_DEVICE = 0;
+
 /** How far a quoted sequence number may be behind: a second of a million packets. */
 const RECENT_PACKETS = 1 << 20;
 
@@ -53,6 +56,9 @@ export class XfrmTable implements OuterSource {
   readonly run: InputRun = new InputRun();
   /** What arrives and meets no policy is dropped (policy_default of struct netns_xfrm). */
   blocksIn = false;
+  /** Interfaces with net.ipv4.conf.*.disable_policy, or disable_xfrm; null: none. */
+  #noPolicy: ReadonlySet<number> | null = null;
+  #noXfrm: ReadonlySet<number> | null = null;
   /** Grows with every change that a cached bundle or verdict depends on. */
   generation = 1;
 
@@ -124,6 +130,25 @@ export class XfrmTable implements OuterSource {
   setDefault(blocksIn: boolean): void {
     this.blocksIn = blocksIn;
     this.generation++;
+  }
+
+  /** Interfaces whose packets meet no policy on the way in, and those that are sent by untransformed. */
+  exempt(noPolicy: readonly number[], noXfrm: readonly number[]): void {
+    this.#noPolicy = noPolicy.length === 0 ? null : new Set(noPolicy);
+    this.#noXfrm = noXfrm.length === 0 ? null : new Set(noXfrm);
+    this.generation++;
+  }
+
+  /** IPv4 that came in by the interface meets no policy (IPSKB_NOPOLICY). */
+  isNoPolicy(ifindex: number): boolean {
+    const exempt = this.#noPolicy;
+    return exempt !== null && (exempt.has(ANY_DEVICE) || exempt.has(ifindex));
+  }
+
+  /** The way of IPv4 out of the interface is no IPsec's (DST_NOXFRM). */
+  isNoXfrm(ifindex: number): boolean {
+    const exempt = this.#noXfrm;
+    return exempt !== null && (exempt.has(ANY_DEVICE) || exempt.has(ifindex));
   }
 
   /** A soft time limit passed: the SA is used only when no other fits. */

@@ -73,6 +73,30 @@ Deno.test("ICMP limits follow their sysctls", async () => {
   }
 });
 
+Deno.test("disable_policy where packets come in spares IPv4 its policies, disable_xfrm leaves it no IPsec", async () => {
+  await using topology = new Topology();
+  const { a } = await tunnelPair(topology);
+  const answers = async (address: string) =>
+    (await topology.exec(a.netns, ["ping", "-n", "-c1", "-W0.3", address])).code === 0;
+  const INNER_V6 = "2001:db8:9::2";
+  await ping(topology, a.netns, INNER_V6);
+  for (const any of ["0.0.0.0/0", "::/0"]) {
+    await a.daemon.ip(a.netns, `xfrm policy delete src ${any} dst ${any} dir in mark 7`);
+  }
+  assert.deepEqual([await answers(INNER), await answers(INNER_V6)], [false, false]);
+  await topology.sysctl(a.netns, { "net/ipv4/conf/wire/disable_policy": 1 });
+  await eventually(async () => assert.ok(await answers(INNER)));
+  assert.ok(!await answers(INNER_V6), "IPv6 meets its policies");
+
+  const carrierErrors = async () => (await a.daemon.link(a.netns, "vti1")).stats64.tx.carrier_errors;
+  await topology.sysctl(a.netns, { "net/ipv4/conf/all/disable_xfrm": 1 });
+  await eventually(async () => {
+    const before = await carrierErrors();
+    assert.ok(!await answers(INNER));
+    assert.equal(await carrierErrors(), before + 1);
+  });
+});
+
 Deno.test("ip_no_pmtu_disc gives new SAs nopmtudisc", async () => {
   await using topology = new Topology();
   const { a } = await tunnelPair(topology);
