@@ -33,7 +33,6 @@ import { CELL_FAILED } from "./xfrm_cells.ts";
 import {
   AF_INET,
   AF_INET6,
-  AF_UNSPEC,
   IPPROTO_AH,
   IPPROTO_COMP,
   IPPROTO_ESP,
@@ -157,8 +156,10 @@ function otherInput(table: XfrmTable, batch: Batch, i: number, state: XfrmState,
 }
 
 /**
- * Removes the tunnel: the next header must be one that the SA carries, its header complete; then DSCP and ECN.
- * Nothing else is checked: a damaged inner header is the stack's to refuse. Returns the inner family, 0 when refused.
+ * Removes the tunnel: the next header must be an IP's, its header complete; then DSCP and ECN. Nothing else is checked:
+ * a damaged inner header is the stack's to refuse. Returns the family to ask policies as, 0 when refused: that of the
+ * SA's selector where it has one. NB: that may be another than the packet's, whose bytes are then read as what they are
+ * not (vti_rcv_cb()).
  */
 export function removeTunnelEncap(batch: Batch, i: number, state: XfrmState, nextHeader: number): number {
   if (!state.isTunnel) return removeBeetEncap(batch, i, state, nextHeader);
@@ -166,21 +167,20 @@ export function removeTunnelEncap(batch: Batch, i: number, state: XfrmState, nex
   const at = i32[OFFSET + i];
   const length = i32[LENGTH + i];
   const outerTos = i32[OUTER_TOS + i];
-  const family = innerFamily(state, nextHeader);
-  if (family === AF_INET) {
+  if (nextHeader === IPPROTO_IPIP) {
     if (!ipv4.checkLen(length)) return 0;
     if (ipv4.getVersion(view, at) !== 4) clearVersion(view, at);
     const tos = view.getUint8(at + ipv4.TOS);
     const after = innerTos(state, tos, outerTos);
     if (after !== tos) ipv4.setTos(view, at, after);
-  } else if (family === AF_INET6) {
+  } else if (nextHeader === IPPROTO_IPV6) {
     if (!ipv6.checkLen(length)) return 0;
     if (ipv4.getVersion(view, at) !== 6) clearVersion(view, at);
     const tos = ipv6.getTrafficClass(view, at);
     const after = innerTos(state, tos, outerTos);
     if (after !== tos) ipv6.setTrafficClass(view, at, after);
-  }
-  return family;
+  } else return 0;
+  return state.selector.family || (nextHeader === IPPROTO_IPIP ? AF_INET : AF_INET6);
 }
 
 /**
@@ -190,14 +190,6 @@ export function removeTunnelEncap(batch: Batch, i: number, state: XfrmState, nex
  */
 function clearVersion(view: DataView, at: number): void {
   view.setUint8(at, view.getUint8(at) & 0x0f);
-}
-
-/** Family of the payload when the SA carries it, else 0: that of its selector, or both when that has none. */
-function innerFamily(state: XfrmState, nextHeader: number): number {
-  const wanted = state.selector.family;
-  if (nextHeader === IPPROTO_IPIP && (wanted === AF_INET || wanted === AF_UNSPEC)) return AF_INET;
-  if (nextHeader === IPPROTO_IPV6 && (wanted === AF_INET6 || wanted === AF_UNSPEC)) return AF_INET6;
-  return 0;
 }
 
 /**

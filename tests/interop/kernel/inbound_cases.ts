@@ -117,6 +117,21 @@ const ESP_CASES: readonly FailureCase[] = [
     { both: "flag af-unspec" },
     outer(sealed(ipv6(INNER_REMOTE_V6, INNER_LOCAL_V6, PROTO.none, bytes(8, 0)), { nextHeader: PROTO.ipv6 })),
   ),
+  ...(["", "sel src ::/0", "sel src 10.0.0.0/8"].flatMap((both) => [
+    inbound(
+      `IPv6 inside, state for "${both}"`,
+      { both, then: V6_POLICIES },
+      outer(
+        sealed(ipv6(INNER_REMOTE_V6, INNER_LOCAL_V6, PROTO.none, bytes(8, 0)), { nextHeader: PROTO.ipv6 }),
+      ),
+    ),
+    inbound(`IPv4 inside, state for "${both}"`, { both, then: V6_POLICIES }, good()),
+  ])),
+  inbound(
+    "IPv6 inside, state and policy for IPv4",
+    {},
+    outer(sealed(ipv6(INNER_REMOTE_V6, INNER_LOCAL_V6, PROTO.none, bytes(8, 0)), { nextHeader: PROTO.ipv6 })),
+  ),
   inbound(
     "IPv4 behind the next header of IPv6",
     { both: "flag af-unspec", then: V6_POLICIES },
