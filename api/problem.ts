@@ -27,6 +27,7 @@ const STATUS_OF_ERRNO: Readonly<Record<Errno, number>> = {
   EBUSY: 409,
   EADDRINUSE: 409,
   EINVAL: 422,
+  E2BIG: 422,
   ERANGE: 422,
   EMSGSIZE: 422,
   ENOSYS: 501,

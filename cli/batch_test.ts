@@ -110,9 +110,14 @@ Deno.test("client() gives the lines of a batch that may be the system's back to 
     const script = `#!/bin/sh\necho "$*" >> ${said}\ncase $* in *fail*) exit 2 ;; esac\n`;
     await Deno.writeTextFile(dropIn, script, { mode: 0o755 });
     const lines =
-      "link add vti1 type vti\naddr add 10.9.0.1/30 dev vti1\nlink show vti1\nroute fail\nxfrm sa flush";
+      "link add vti1 type vti\naddr add 10.9.0.1/30 dev vti1\nlink show vti1\nroute fail\nxfrm sa flush\n-o link";
     const ran = await runBatch(lines, { dropIn, more: ["-s", "-force", "-f", "inet"] });
-    assert.deepEqual([ran.exitCode, ran.stderr], [1, "Command failed FILE:4\n"]);
+    // A line has no options of its own.
+    const unknown = 'Object "-o" is unknown, try "ip help".\n';
+    assert.deepEqual([ran.exitCode, ran.stderr], [
+      1,
+      `Command failed FILE:4\n${unknown}Command failed FILE:6\n`,
+    ]);
     assert.deepEqual(ran.requests, ["POST /links", "DELETE /xfrm/states?flush=true"]);
     assert.equal(
       await Deno.readTextFile(said),

@@ -2,24 +2,23 @@
  * `ip tunnel` with mode vti (iproute2 ip/iptunnel.c). What its ioctls know and rtnetlink does not (TTL, TOS, DF) is kept
  * and shown, without effect on a vti; sequence numbers and checksums, which only GRE has, are read and forgotten.
  */
-import { dsfieldName, parseDsfield } from "./dsfield.ts";
+import { parseDsfield } from "./dsfield.ts";
 import { getAddr32, ipv4Number } from "./address.ts";
 import { type Problem, rtnetlinkAnswers } from "./answer.ts";
 import type { Query } from "./api_client.ts";
-import { type Json, jsonPrint } from "./json_print.ts";
 import { tnlParseKey } from "./link_vti.ts";
 import { isIfname } from "./iplink_parse.ts";
 import type { Command } from "./main.ts";
 import { getU8 } from "./number.ts";
-import type { Options } from "./options.ts";
+import { printCounters, printTunnel, printTunnelsJson, TOS_INHERIT } from "./print_iptunnel.ts";
 import { duplicateOrGarbage, EXIT_FAILURE, EXIT_USAGE, invalidArgument, notSupported, Quit } from "./quit.ts";
 import type { LinkInfo, TunnelInfo, TunnelParm } from "../api/schemas.ts";
 import { matches, type Words } from "./words.ts";
 
 /** The device that ioctls without a name are addressed to. */
 const BASE_DEVICE = "ip_vti0";
-/** Bit of a TOS: taken from the inner packet. */
-const TOS_INHERIT = 1;
+/** The same of the other modes, which the system's ip is for. */
+const OTHER_BASES = { ipip: "tunl0", gre: "gre0", sit: "sit0" } as const;
 
 const TUNNEL_USAGE = `Usage: ip tunnel { add | change | del | show } [ NAME ] [ mode vti ]
         [ remote ADDR ] [ local ADDR ] [ [i|o]key KEY ] [ dev PHYS_DEV ]
@@ -59,7 +58,7 @@ export async function doIptunnel(command: Command): Promise<number> {
   if (options.otherFamily !== undefined) {
     throw new Quit(EXIT_USAGE, `Unsupported protocol family: ${options.otherFamily}`);
   }
-  if (options.family === 6) return ip6tunnel(words);
+  if (options.family === 6) return (await import("./ip6tunnel.ts")).ip6tunnel(words);
   if (words.done) return await showTunnels(command);
   const word = words.take();
   if (matches(word, "add")) return await addTunnel(command);
@@ -72,13 +71,6 @@ export async function doIptunnel(command: Command): Promise<number> {
   if (matches(word, "6rd")) return await (await import("./iptunnel_prl.ts")).do6rd(command);
   if (matches(word, "help")) throw new Quit(EXIT_USAGE, TUNNEL_USAGE);
   throw new Quit(EXIT_USAGE, `Command "${word}" is unknown, try "ip tunnel help"`);
-}
-
-/** `ip -6 tunnel` is about tunnels over IPv6, of which there are none. */
-function ip6tunnel(words: Words): number {
-  const word = words.done ? "show" : words.take();
-  if (matches(word, "show") || matches(word, "lst") || matches(word, "list")) return 0;
-  throw notSupported("-6 tunnel");
 }
 
 async function addTunnel({ words, api, netns }: Command): Promise<number> {
@@ -124,7 +116,10 @@ async function deleteTunnel({ words, api, netns }: Command): Promise<number> {
 }
 
 async function showTunnels({ words, options, api, netns, print }: Command): Promise<number> {
-  const { name, isVti, parm } = refuseKeys(parseArgs(words));
+  const { name, isVti, mode, parm } = refuseKeys(parseArgs(words));
+  if (name === undefined && mode !== undefined && !isVti) {
+    throw new Quit(EXIT_FAILURE, `get tunnel "${OTHER_BASES[mode]}" failed: No such device`);
+  }
   if (isVti) {
     const wanted = name ?? BASE_DEVICE;
     const answer = await api.ask<TunnelInfo>("GET", tunnelPath(netns, wanted), endsOf(parm));
@@ -249,71 +244,6 @@ function requireVti(tunnel: TunnelWords, parm: TunnelParm = { pmtudisc: true, ..
   }
   if (!tunnel.isVti) throw notSupported(`mode ${tunnel.mode}`);
   return tunnel;
-}
-
-/** NAME: ip/ip remote R local L [dev D] ttl T [tos T] [nopmtudisc] key K; keys decimal, one where both are equal. */
-function printTunnel(tunnel: TunnelInfo, options: Options): string {
-  const { ifname, remote, local, link, ikey, okey, ttl, tos, pmtudisc } = tunnel;
-  const parts = [
-    `${ifname}: ip/ip remote ${remote} local ${local}`,
-    ...(link === undefined ? [] : [`dev ${link}`]),
-    `ttl ${ttl || "inherit"}`,
-    ...(tos === 0 ? [] : [`tos ${printTos(tos, options)}`]),
-    ...(pmtudisc ? [] : ["nopmtudisc"]),
-    ikey === okey ? `key ${ikey}` : `ikey ${ikey} okey ${okey}`,
-  ];
-  return parts.join(" ");
-}
-
-/** An array with a line break before each comma and at its end; counters stand among it as text, as iproute2 has them. */
-function printTunnelsJson(
-  tunnels: readonly TunnelInfo[],
-  options: Options,
-  withCounters: (text: string, tunnel: TunnelInfo) => string,
-): string {
-  const { pretty } = options;
-  const [open, close] = pretty ? ["[ ", " ]\n"] : ["[", "]\n"];
-  const texts = tunnels.map((tunnel) => {
-    // As an element of an array, without the brackets.
-    const array = jsonPrint([tunnelJson(tunnel, options)], pretty);
-    return withCounters(array.slice(open.length, array.length - close.length), tunnel);
-  });
-  return open + texts.join(",") + (texts.length === 0 ? "]\n" : close);
-}
-
-function tunnelJson(tunnel: TunnelInfo, { numeric }: Options): Json {
-  const { ifname, remote, local, link, ikey, okey, ttl, tos, pmtudisc } = tunnel;
-  const zero = (address: string) => address === "any" ? "0.0.0.0" : address;
-  return {
-    ifname,
-    mode: "ip/ip",
-    remote: zero(remote),
-    local: zero(local),
-    ...(link === undefined ? {} : { dev: link }),
-    ...(ttl === 0 ? {} : { ttl }),
-    ...(tos === 0 || tos === TOS_INHERIT ? {} : { tos: dsfieldName(tos, numeric) }),
-    ...(pmtudisc ? {} : { nopmtudisc: null }),
-    ...(ikey === okey ? { key: ikey } : { ikey, okey }),
-  };
-}
-
-function printTos(tos: number, { numeric }: Options): string {
-  const inherit = (tos & TOS_INHERIT) !== 0 ? ["inherit"] : [];
-  const value = tos & ~TOS_INHERIT;
-  return [...inherit, ...(value === 0 ? [] : [dsfieldName(value, numeric)])].join("/");
-}
-
-function printCounters({ stats64: { rx, tx } }: LinkInfo): string[] {
-  const columns = (widths: readonly number[], values: readonly number[]) =>
-    values.map((value, i) => String(value).padEnd(widths[i]!)).join(" ");
-  const received = [rx.packets, rx.bytes, rx.errors, 0, 0, rx.multicast];
-  const sent = [tx.packets, tx.bytes, tx.errors, tx.collisions, tx.carrier_errors, tx.dropped];
-  return [
-    "RX: Packets    Bytes        Errors CsumErrs OutOfSeq Mcasts",
-    `    ${columns([10, 12, 6, 8, 8, 8], received)}`,
-    "TX: Packets    Bytes        Errors DeadLoop NoRoute  NoBufs",
-    `    ${columns([10, 12, 6, 8, 8, 6], sent)}`,
-  ];
 }
 
 /** True when the tunnel has every parameter that the command names. */

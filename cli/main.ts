@@ -91,7 +91,8 @@ async function runCommand(words: Words, gateway: Gateway, exits?: () => void): P
 
 /** A line of a batch. Where ip(8) calls exit(3) the batch ends: for words that can't be read, and in `ip xfrm` always. */
 async function runLine(line: readonly string[], gateway: Gateway, env: ClientEnv): Promise<LineResult> {
-  if (env.dropIn !== undefined) {
+  // A line has no options of its own.
+  if (env.dropIn !== undefined && !line[0]!.startsWith("-")) {
     const { isForClient, runDropIn } = await import("./drop_in.ts");
     if (!isForClient(line)) return await runDropIn(env.dropIn, gateway.options.given, line);
   }

@@ -72,6 +72,7 @@ Deno.test("parseOptions() knows ip(8)'s abbreviations", () => {
     oneline: true,
     human: false,
     iec: false,
+    color: "",
     numeric: false,
     timestamp: "",
     stats: 2,
@@ -94,6 +95,12 @@ Deno.test("parseOptions() knows ip(8)'s abbreviations", () => {
     batch: "-",
   });
   assert.equal(parse("-B tunnel").otherFamily, 7);
+  assert.deepEqual(["-c", "-color=always", "-co=never"].map((word) => parse(`${word} link`).color), [
+    "light",
+    "light",
+    "",
+  ]);
+  assert.throws(() => parse("-color=sometimes link"), { message: /^Option "-color=sometimes" is unknown/ });
   assert.deepEqual(read("--details -statistics -netns blue -f inet --run-dir=/r -- link"), {
     ...read("-d -s -n blue -4 link"),
     runDir: "/r",

@@ -1,5 +1,6 @@
 /** The options before the object, with ip(8)'s abbreviations, and the objects of this client. */
 import type { Family } from "./address.ts";
+import { colorOf } from "./color.ts";
 import { getU32 } from "./number.ts";
 import { EXIT_FAILURE, EXIT_USAGE, invalidArgument, Quit } from "./quit.ts";
 import { matches, Words } from "./words.ts";
@@ -19,6 +20,8 @@ export interface Options {
   /** -h: counters as 1.23k; with -iec in powers of 1024. */
   human: boolean;
   iec: boolean;
+  /** -c: for a light or a dark background; "" for none. */
+  color: "" | "light" | "dark";
   /** -N: numbers in place of names. */
   numeric: boolean;
   /** -t, -ts: each event with its time, in a line before it or short. */
@@ -68,12 +71,15 @@ const OPTIONS: readonly (readonly [string, (options: Options, words: Words) => v
   ["-json", (options) => options.json = true],
   ["-pretty", (options) => options.pretty = true],
   ["-rcvbuf", (_, words) => checkSize(takeOr(usage, words))],
-  ["-color", () => {}],
+  ["-color", (options, words) => options.color = colorOf(/=(.*)/.exec(words.last)?.[1] ?? "always")],
   ["-help", () => usage()],
-  ["-netns", (options, words) => options.netns = words.take()],
+  ["-netns", takeNetns],
   ["-Numeric", (options) => options.numeric = true],
   ["-all", () => {}],
 ];
+
+/** What may follow -color. */
+const COLOR = /^(-c\w*)=(?:auto|always|never)$/;
 
 /** Options that have no abbreviation. */
 const WHOLE: Readonly<Record<string, (options: Options) => void>> = {
@@ -102,6 +108,7 @@ export function parseOptions(words: Words): Options {
     oneline: false,
     human: false,
     iec: false,
+    color: "",
     numeric: false,
     timestamp: "",
     stats: 0,
@@ -118,7 +125,7 @@ export function parseOptions(words: Words): Options {
     } else if (word.startsWith("--run-dir=")) {
       options.runDir = word.slice("--run-dir=".length);
     } else {
-      const name = (word.startsWith("--") ? word.slice(1) : word).replace(/^(-c\w*)=.*/, "$1");
+      const name = (word.startsWith("--") ? word.slice(1) : word).replace(COLOR, "$1");
       const whole = Object.hasOwn(WHOLE, name) ? WHOLE[name] : undefined;
       const option = whole ?? OPTIONS.find(([full]) => matches(name, full))?.[1] ?? unknownOption(name);
       option(options, words);
@@ -155,6 +162,10 @@ export function usage(): never {
 
 function unknownOption(word: string): never {
   throw new Quit(EXIT_USAGE, `Option "${word}" is unknown, try "ip -help".`);
+}
+
+function takeNetns(options: Options, words: Words): void {
+  options.netns = words.done ? "(null)" : words.take();
 }
 
 function takeForce(options: Options): void {

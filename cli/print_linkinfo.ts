@@ -1,5 +1,6 @@
 /** A device as `ip link show` prints it (iproute2 ip/ipaddress.c print_linkinfo()). */
 import { type Json, jsonPrint } from "./json_print.ts";
+import { paint } from "./color.ts";
 import type { Options } from "./options.ts";
 import { jsonStats64, printStats64 } from "./print_stats64.ts";
 import type { LinkInfo } from "../api/schemas.ts";
@@ -26,17 +27,16 @@ export function printLinks(
 
 /** `ip monitor link` prints neither link mode nor queue length. */
 export function printLinkEvent(link: LinkInfo): string {
-  return `${head(link)} state ${link.operstate} group ${link.group} \n${
-    addresses(link, { numeric: false })
-  }\n`;
+  const plain = { numeric: false, color: "", json: false } as const;
+  return `${head(link, plain)} state ${link.operstate} group ${link.group} \n${addresses(link, plain)}\n`;
 }
 
 function printLink(link: LinkInfo, options: Options): string {
   const newline = options.oneline ? "\\" : "\n";
   const lines = [
-    `${head(link)} state ${link.operstate} mode ${link.linkmode} group ${groupOf(link, options)} ${
-      qlenOf(link)
-    }`,
+    `${head(link, options)} state ${stateOf(link, options)}mode ${link.linkmode} group ${
+      groupOf(link, options)
+    } ${qlenOf(link)}`,
     addresses(link, options) + (options.details ? ` ${printLimits(link)}` : ""),
   ];
   if (options.details) lines.push(printDetails(link));
@@ -49,15 +49,22 @@ function printLink(link: LinkInfo, options: Options): string {
   return `${lines.join(newline)}\n`;
 }
 
-function printBrief(link: LinkInfo): string {
-  const name = `${shownName(link)} `.padEnd(17);
-  return `${name}${`${link.operstate} `.padEnd(15)}${link.address} <${link.flags.join(",")}> \n`;
+function printBrief(link: LinkInfo, options: Options): string {
+  const name = paint("ifname", `${shownName(link)} `.padEnd(17), options);
+  const address = paint("lladdr", `${link.address} `, options);
+  return `${name}${stateOf(link, options, 15)}${address}<${link.flags.join(",")}> \n`;
 }
 
-function head(link: LinkInfo): string {
+/** With the blank behind it, which has its colour. */
+function stateOf({ operstate }: LinkInfo, options: Options, width = 0): string {
+  return paint(operstate, `${operstate} `.padEnd(width), options);
+}
+
+function head(link: LinkInfo, options: Printed): string {
   const flags = link.flags.join(",");
   const master = link.master === undefined ? "" : ` master ${link.master}`;
-  return `${link.ifindex}: ${shownName(link)}: <${flags}> mtu ${link.mtu} qdisc ${link.qdisc}${master}`;
+  const name = paint("ifname", `${shownName(link)}: `, options);
+  return `${link.ifindex}: ${name}<${flags}> mtu ${link.mtu} qdisc ${link.qdisc}${master}`;
 }
 
 /** "%d", and nothing for 0. */
@@ -69,6 +76,7 @@ function shownName(link: LinkInfo): string {
   return `${link.ifname}@${link.link ?? "NONE"}`;
 }
 
+type Printed = Pick<Options, "numeric" | "color" | "json">;
 type Numeric = Pick<Options, "numeric">;
 
 /** ARPHRD_TUNNEL. */
@@ -82,11 +90,12 @@ function groupOf(link: LinkInfo, { numeric }: Numeric): string {
   return numeric && link.group === "default" ? "0" : link.group;
 }
 
-function addresses(link: LinkInfo, options: Numeric): string {
-  const remote = `${link.link_pointtopoint ? "peer" : "brd"} ${link.broadcast}`;
-  const permanent = link.permaddr === undefined ? "" : ` permaddr ${link.permaddr}`;
+function addresses(link: LinkInfo, options: Printed): string {
+  const painted = (address: string) => paint("lladdr", address, options);
+  const remote = `${link.link_pointtopoint ? "peer" : "brd"} ${painted(link.broadcast)}`;
+  const permanent = link.permaddr === undefined ? "" : ` permaddr ${painted(link.permaddr)}`;
   const netnsid = link.link_netnsid === undefined ? "" : ` link-netnsid ${link.link_netnsid}`;
-  return `    link/${linkType(link, options)} ${link.address} ${remote}${permanent}${netnsid}`;
+  return `    link/${linkType(link, options)} ${painted(link.address)} ${remote}${permanent}${netnsid}`;
 }
 
 function printLimits(link: LinkInfo): string {

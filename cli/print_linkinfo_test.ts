@@ -137,3 +137,32 @@ Deno.test("doIplink() shows what the daemon has", async () => {
   assert.match(await show("show", "dev", "vti1"), /^vti1@NONE .*\n$/);
   assert.equal(await show("show", "type", "dummy"), "");
 });
+
+Deno.test("printLinks() paints names, addresses and states as iproute2 does", () => {
+  const [link] = linksOf(SHOWN).values();
+  const shown = (line: string, state: string) =>
+    printLinks([{ ...link!, operstate: state }], parseOptions(new Words(line.split(" "))))
+      .replaceAll("\x1b", "^").replaceAll(/\[(\d+)m/g, "$1~");
+  const { ifname, address, broadcast, flags } = link!;
+  const name = `${ifname}@${link!.link ?? "NONE"}`;
+  assert.ok(shown("-c -o link", "DOWN").includes(`: ^36~${name}: ^0~<`));
+  assert.ok(shown("-c -o link", "DOWN").includes("state ^31~DOWN ^0~mode DEFAULT"));
+  assert.ok(shown("-c -o link", "UP").includes("state ^32~UP ^0~mode DEFAULT"));
+  assert.ok(shown("-c -o link", "UNKNOWN").includes("state UNKNOWN mode DEFAULT"));
+  const kind = link!.link_pointtopoint ? "peer" : "brd";
+  assert.ok(shown("-c link", "DOWN").includes(`link/ipip ^33~${address}^0~ ${kind} ^33~${broadcast}^0~`));
+  assert.equal(
+    shown("-c -br link", "DOWN"),
+    `^36~${name.padEnd(16)} ^0~^31~${"DOWN".padEnd(15)}^0~^33~${address} ^0~<${flags.join(",")}> \n`,
+  );
+  assert.ok(!shown("-c -j link", "DOWN").includes("^"));
+});
+
+Deno.test("printLinks() shows a master, an alias, and no queue length of 0", () => {
+  const [link] = linksOf(SHOWN).values();
+  const dressed: LinkInfo = { ...link!, master: "blue", ifalias: "site B", txqlen: 0, group: "7" };
+  const text = printLinks([dressed], parseOptions(new Words(["link"])));
+  assert.match(text, / qdisc \w+ master blue state \w+ mode DEFAULT group 7 \n.*\n    alias site B\n$/);
+  const [json] = JSON.parse(printLinks([dressed], parseOptions(new Words(["-j", "link"]))));
+  assert.deepEqual([json.master, json.ifalias, "txqlen" in json], ["blue", "site B", false]);
+});

@@ -18,6 +18,7 @@ import { fail, ok, type Result } from "./kernel_error.ts";
 import {
   checkChange,
   checkNewName,
+  devValidName,
   ipTunnelCreate,
   ipTunnelUpdate,
   readParms,
@@ -61,7 +62,10 @@ export function addTunnel(
   const read = readArgument(parm, devices);
   if (!read.ok) return read;
   const free = checkNewName(template, devices);
-  if (!free.ok) return free;
+  // __ip_tunnel_create() has an error of its own for a name.
+  if (!free.ok) {
+    return devValidName(template) ? free : { ok: false, error: { ...free.error, errno: "E2BIG" } };
+  }
   const { parms, header } = read.value;
   const made = ipTunnelCreate(net, { template, parms, header, byIoctl: true }, devices);
   if (!made.ok) return made;

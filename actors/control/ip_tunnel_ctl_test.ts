@@ -36,6 +36,8 @@ Deno.test("addTunnel() makes a device with an MTU and limits, or finds its ends 
   assert.equal(told(add("vti2", {})), "EEXIST", "ip_vti0 has no ends");
   assert.equal(told(add("vti1", { local: "192.0.2.3" })), "EEXIST");
   assert.equal(told(add("vti%d", { local: "192.0.2.3" })), "vti0");
+  assert.equal(told(add("a:b", { local: "192.0.2.4" })), "E2BIG");
+  assert.equal(told(add("v%d%d", { local: "192.0.2.4" })), "EINVAL");
   const bound = add("vti2", { ...LR, link: "eth9" });
   assert.ok(!bound.ok && bound.error.errno === "ENODEV" && bound.error.attribute === "link");
 });

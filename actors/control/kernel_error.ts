@@ -7,6 +7,7 @@ export const STRERROR = {
   EPERM: "Operation not permitted",
   ENOENT: "No such file or directory",
   ESRCH: "No such process",
+  E2BIG: "Argument list too long",
   EAGAIN: "Resource temporarily unavailable",
   ENOMEM: "Cannot allocate memory",
   EBUSY: "Device or resource busy",

@@ -46,7 +46,7 @@ interface Expiry {
 }
 
 export async function doXfrmMonitor(command: Command): Promise<number> {
-  const { wanted, allNsid } = parseWords(command);
+  const { wanted, allNsid } = await parseWords(command);
   const { options, print } = command;
   const own = await netnsName(command);
   for await (const event of allNsid ? allEvents(command) : eventsOf(command)) {
@@ -66,17 +66,23 @@ interface Wanted {
 }
 
 /** No group at all means all of them. */
-function parseWords({ words }: Command): Wanted {
+async function parseWords({ words }: Command): Promise<Wanted> {
   const wanted = new Set<Group>();
   let allNsid = false;
   while (!words.done) {
     const word = words.take();
-    if (matches(word, "file")) throw notSupported("file");
+    if (matches(word, "file")) await readFile(words.take());
     if (word === "nokeys" || word === "all") continue;
     if (matches(word, "all-nsid")) allNsid = true;
     else wanted.add(parseGroup(word));
   }
   return { wanted: wanted.size === 0 ? new Set(ALL) : wanted, allNsid };
+}
+
+/** Messages of netlink that were saved, of which a gateway has none. */
+async function readFile(path: string): Promise<never> {
+  if (await Deno.stat(path).then(() => true, () => false)) throw notSupported("file");
+  throw new Quit(EXIT_USAGE, "Cannot fopen: No such file or directory");
 }
 
 function parseGroup(word: string): Group {

@@ -143,3 +143,18 @@ Deno.test("doIpmonitor() tells of devices", async () => {
   assert.equal(lines[2], `Deleted ${lines[0]}`);
   assert.equal(lines.length, 5);
 });
+
+Deno.test("doXfrmMonitor() reads no file, and says so", async () => {
+  const wrong: [words: string[], exitCode: number, stderr: string][] = [
+    [["file"], 255, 'Command line is not complete. Try option "help"\n'],
+    [["all", "fi", "/nowhere/file"], 255, "Cannot fopen: No such file or directory\n"],
+    [["file", "/dev/null"], 1, 'Cannot set "file": not supported by vti-gateway\n'],
+  ];
+  for (const [words, code, text] of wrong) {
+    const { exitCode, stderr } = await runClient(
+      ["xfrm", "monitor", ...words],
+      () => ({ status: 500, body: "" }),
+    );
+    assert.deepEqual([exitCode, stderr], [code, text]);
+  }
+});

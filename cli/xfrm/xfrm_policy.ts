@@ -60,7 +60,7 @@ async function deletePolicy({ words, options, api, netns }: Command): Promise<nu
 
 async function listPolicies(command: Command): Promise<number> {
   const { words, options, print } = command;
-  const wanted = policyFilterParse(words, options.family);
+  const wanted = policyFilterParse(words, options);
   for (const policy of await allPolicies(command)) {
     if (wanted(policy)) print(printPolicy(policy, options));
   }
@@ -70,7 +70,7 @@ async function listPolicies(command: Command): Promise<number> {
 
 async function deletePolicies(command: Command): Promise<number> {
   const { words, options, api, netns } = command;
-  const wanted = policyFilterParse(words, options.family);
+  const wanted = policyFilterParse(words, options);
   const found = (await allPolicies(command)).filter(wanted);
   const remove = async ({ dir, index, mark, ptype, if_id }: XfrmPolicyInfo) => {
     // iproute2 does not say of which type a policy is, so the kernel looks for a main one, and finds none.

@@ -1,6 +1,7 @@
 /** The words of `ip xfrm policy` (iproute2 ip/xfrm_policy.c). */
 import { type Family, familyOf, prefixMatches, zeroAddress } from "../address.ts";
 import { getU8 } from "../number.ts";
+import type { Options } from "../options.ts";
 import {
   duplicateArgument,
   duplicateOrGarbage,
@@ -113,7 +114,10 @@ export function policyIdParse(words: Words, family: Family): XfrmPolicyId {
 }
 
 /** The words of `list` and `deleteall`: which policies are meant (xfrm_policy_filter_match()). */
-export function policyFilterParse(words: Words, family: Family): (policy: XfrmPolicyInfo) => boolean {
+export function policyFilterParse(
+  words: Words,
+  { family, otherFamily }: Pick<Options, "family" | "otherFamily">,
+): (policy: XfrmPolicyInfo) => boolean {
   const policy: PolicyWords = {};
   let action: Action | undefined;
   let priority: number | undefined;
@@ -126,6 +130,8 @@ export function policyFilterParse(words: Words, family: Family): (policy: XfrmPo
       else if (word === "priority") priority = takeU32(words, "PRIORITY value is invalid");
       else if (word === "flag") flags = takePolicyFlags(words);
     } else if (word === "dir" || word === "index" || word === "ptype") {
+      // A filter takes the last of them.
+      delete policy[word];
       takeCommon(word, words, policy, false);
     } else {
       if (policy.sel !== undefined) throw invalidArgument("unknown", words.take());
@@ -134,7 +140,7 @@ export function policyFilterParse(words: Words, family: Family): (policy: XfrmPo
   }
   const { dir, index, ptype, sel } = policy;
   return (info) =>
-    (family === 0 || familyOf(info.sel.src) === family) &&
+    otherFamily === undefined && (family === 0 || familyOf(info.sel.src) === family) &&
     (dir === undefined || info.dir === dir) &&
     (index === undefined || info.index === index) &&
     (ptype === undefined || info.ptype === ptype) &&

@@ -4,7 +4,7 @@ import { runClient } from "../../tests/doubles/run_client.ts";
 import { readTranscript } from "../../tests/doubles/transcript.ts";
 import { readPolicies } from "../../tests/doubles/xfrm_text.ts";
 import { Words } from "../words.ts";
-import { xfrmPolicyModify } from "./xfrm_policy_parse.ts";
+import { policyFilterParse, xfrmPolicyModify } from "./xfrm_policy_parse.ts";
 
 const SHOWN = await readTranscript("policies.txt");
 const POLICIES = readPolicies(SHOWN.find(({ command }) => command === "ip -s xfrm policy")!.stdout);
@@ -178,4 +178,14 @@ Deno.test("doXfrmPolicy() sets and shows what the SPD says beside its policies",
     const { exitCode, stderr } = await runClient(["xfrm", "policy", ...words.split(" ")], spd);
     assert.deepEqual([exitCode, stderr], [255, `Error: ${reason}\n`], words);
   }
+});
+
+Deno.test("policyFilterParse() takes the last of words that come twice", () => {
+  const wanted = policyFilterParse(new Words("dir in index 5 dir out index 9".split(" ")), { family: 0 });
+  const policy = { ...POLICIES[0]!, dir: "out", index: 9 } as const;
+  assert.deepEqual([wanted(policy), wanted({ ...policy, index: 5 }), wanted({ ...policy, dir: "in" })], [
+    true,
+    false,
+    false,
+  ]);
 });

@@ -24,9 +24,16 @@ export interface XfrmSelectorWords {
   dportMask: number;
 }
 
-/** Takes the words of a selector, in any order; UPSPEC in one piece. No word at all is no error. */
-export function xfrmSelectorParse(words: Words, family: Family): XfrmSelectorWords {
-  const sel: XfrmSelectorWords = { family, sportMask: 0, dportMask: 0 };
+/**
+ * Takes the words of a selector, in any order; UPSPEC in one piece. No word at all is no error. They add to those of
+ * `before`, which a state may have.
+ */
+export function xfrmSelectorParse(
+  words: Words,
+  family: Family,
+  before?: XfrmSelectorWords,
+): XfrmSelectorWords {
+  const sel: XfrmSelectorWords = { sportMask: 0, dportMask: 0, ...before, family };
   let hasUpspec = false;
   for (;;) {
     const word = words.peek();

@@ -76,7 +76,7 @@ async function deleteState({ words, options, api, netns }: Command): Promise<num
 
 async function deleteStates(command: Command): Promise<number> {
   const { words, options, api, netns } = command;
-  const filter = stateFilterParse(words, options.family);
+  const filter = stateFilterParse(words, options);
   const path = `${netns}/xfrm/states`;
   // A companion goes with its IPComp state.
   const found = (await matchingStates(command, filter, false)).filter(hasIpsecProto);
@@ -91,7 +91,7 @@ async function deleteStates(command: Command): Promise<number> {
 
 async function listStates(command: Command): Promise<number> {
   const { words, options, print } = command;
-  const filter = stateFilterParse(words, options.family);
+  const filter = stateFilterParse(words, options);
   for (const state of await matchingStates(command, filter, !filter.nokeys)) {
     print(printState(state, options, filter.nokeys));
   }
@@ -122,7 +122,7 @@ async function countStates({ options, api, netns, print }: Command): Promise<num
   const states = await api.demand<XfrmStateInfo[]>("GET", `${netns}/xfrm/states`);
   // The kernel's table starts with 8 buckets; a gateway's has none to tell of.
   const buckets = options.stats > 0 ? " (buckets count 8 Max 1048576)" : "";
-  print(`\t SAD count ${states.length}${buckets}${options.oneline ? "\\" : ""}\n`);
+  print(`\t SAD count ${states.length}${buckets}\n`);
   return 0;
 }
 

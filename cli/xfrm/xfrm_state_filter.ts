@@ -1,5 +1,6 @@
 /** Which states `ip xfrm state list|deleteall` means (iproute2 ip/xfrm_state.c xfrm_state_filter_match()). */
-import { type Family, familyOf, prefixMatches } from "../address.ts";
+import { familyOf, prefixMatches } from "../address.ts";
+import type { Options } from "../options.ts";
 import { invalidArgument } from "../quit.ts";
 import type { XfrmMode, XfrmStateFlag, XfrmStateInfo } from "../../api/schemas.ts";
 import type { Words } from "../words.ts";
@@ -12,7 +13,10 @@ export interface StateFilter {
   matches(state: XfrmStateInfo): boolean;
 }
 
-export function stateFilterParse(words: Words, family: Family): StateFilter {
+export function stateFilterParse(
+  words: Words,
+  { family, otherFamily }: Pick<Options, "family" | "otherFamily">,
+): StateFilter {
   let nokeys = false;
   let id: XfrmIdWords | undefined;
   let mode: XfrmMode | undefined;
@@ -34,7 +38,7 @@ export function stateFilterParse(words: Words, family: Family): StateFilter {
   return {
     nokeys,
     matches: (state) =>
-      (family === 0 || familyOf(state.dst) === family) &&
+      otherFamily === undefined && (family === 0 || familyOf(state.dst) === family) &&
       (mode === undefined || state.mode === mode) &&
       (reqid === undefined || state.reqid === reqid) &&
       (flags === undefined || flags.some((flag) => state.flags.includes(flag))) &&
@@ -45,6 +49,6 @@ export function stateFilterParse(words: Words, family: Family): StateFilter {
 function idMatches(state: XfrmStateInfo, { src, dst, proto, spi }: XfrmIdWords): boolean {
   return (src === undefined || prefixMatches(state.src, src.text, src.bits)) &&
     (dst === undefined || prefixMatches(state.dst, dst.text, dst.bits)) &&
-    (proto === undefined || proto === "ipsec-any" || state.proto === proto) &&
+    (proto === undefined || state.proto === proto) &&
     (spi === undefined || state.spi === spi);
 }

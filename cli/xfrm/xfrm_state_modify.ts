@@ -23,7 +23,7 @@ import { type AlgoWords, checkAlgos, isAlgoType, takeAlgo } from "./xfrm_algo_pa
 import { EXTRA_FLAG_BITS, STATE_FLAG_BITS } from "./xfrm_flags.ts";
 import { stateIdOf, takeU32, xfrmIdParse, type XfrmIdWords } from "./xfrm_id_parse.ts";
 import { parseMode } from "./xfrm_proto.ts";
-import { selectorOf, xfrmSelectorParse } from "./xfrm_selector_parse.ts";
+import { selectorOf, xfrmSelectorParse, type XfrmSelectorWords } from "./xfrm_selector_parse.ts";
 import { markToSet, takeFlags, takeLimit, takeMark } from "./xfrm_words.ts";
 
 /** Packets (XFRMA_REPLAY_ESN_MAX). */
@@ -55,6 +55,7 @@ export function xfrmStateModify(words: Words, family: Family): XfrmStateRequest 
   const algos: AlgoWords = {};
   let mark: XfrmMark | undefined;
   let id: XfrmIdWords | undefined;
+  let sel: XfrmSelectorWords | undefined;
   // A selector, and the ID itself, set the family that later words are read in.
   let hint = family;
   while (!words.done) {
@@ -70,7 +71,7 @@ export function xfrmStateModify(words: Words, family: Family): XfrmStateRequest 
     } else if (word === "sel") {
       words.take();
       if (words.done) throw incompleteCommand();
-      const sel = xfrmSelectorParse(words, 0);
+      sel = xfrmSelectorParse(words, 0, sel);
       hint = sel.family;
       parts.sel = selectorOf(sel, sel.family);
     } else if (word === "coa") {

@@ -134,8 +134,10 @@ Deno.test("doXfrmState() lists and removes what the filter means", async () => {
   assert.equal((await shown("src 192.0.0.0/16 proto esp mode tunnel reqid 0")).length, STATES.length);
   assert.deepEqual(await shown("dst 10.0.0.0/8"), []);
   assert.deepEqual(await shown("proto ah"), []);
-  const families = await Promise.all(["-4", "-6"].map((family) => ask(`${family} xfrm state`, list)));
-  assert.deepEqual(families.map(({ stdout }) => stdout === ""), [false, true]);
+  // 255 is no state's.
+  assert.deepEqual(await shown("proto ipsec-any"), []);
+  const families = await Promise.all(["-4", "-6", "-B"].map((family) => ask(`${family} xfrm state`, list)));
+  assert.deepEqual(families.map(({ stdout }) => stdout === ""), [false, true, true]);
   const { requests } = await ask("xfrm state deleteall flag esn", list);
   assert.deepEqual(requests, [
     ["GET", "", undefined],
@@ -153,7 +155,9 @@ Deno.test("doXfrmState() goes on when a state can't be deleted, and says so in t
 
 Deno.test("doXfrmState() counts, flushes and allocates", async () => {
   const list = () => ({ status: 200, body: STATES });
-  assert.equal((await ask("xfrm state count", list)).stdout, `\t SAD count ${STATES.length}\n`);
+  for (const words of ["xfrm state count", "-o xfrm state count"]) {
+    assert.equal((await ask(words, list)).stdout, `\t SAD count ${STATES.length}\n`, words);
+  }
   assert.deepEqual((await ask("xfrm state flush")).requests, [["DELETE", "?flush=true", undefined]]);
   assert.deepEqual((await ask("xfrm state flush proto ah")).requests, [[
     "DELETE",
@@ -188,4 +192,15 @@ Deno.test("doXfrmStat() prints as /proc/net/xfrm_stat", async () => {
   );
   const ran = await ask("xfrm stat", () => ({ status: 200, body: counters }));
   assert.equal(ran.stdout, stdout);
+});
+
+Deno.test("xfrmStateModify() adds a second selector to the first", () => {
+  const { sel } = parse("proto comp comp deflate sel src 10.0.0.0/8 proto tcp sport 5 sel dst 10.1.0.0/16");
+  assert.deepEqual([sel!.src, sel!.dst, sel!.proto, sel!.sport, sel!.sport_mask], [
+    "10.0.0.0/8",
+    "10.1.0.0/16",
+    6,
+    5,
+    0xffff,
+  ]);
 });

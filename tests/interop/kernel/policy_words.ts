@@ -17,6 +17,7 @@ export const POLICIES: readonly Section[] = [
       "xfrm policy list dir out",
       "xfrm policy list dir fwd",
       "xfrm policy list nosock",
+      "xfrm policy list dir in dir out",
       "xfrm policy list action allow",
       "xfrm policy list action block",
       "xfrm policy list priority 0",
