@@ -162,7 +162,7 @@ Deno.test("printLinks() shows a master, an alias, and no queue length of 0", () 
   const [link] = linksOf(SHOWN).values();
   const dressed: LinkInfo = { ...link!, master: "blue", ifalias: "site B", txqlen: 0, group: "7" };
   const text = printLinks([dressed], parseOptions(new Words(["link"])));
-  assert.match(text, / qdisc \w+ master blue state \w+ mode DEFAULT group 7 \n.*\n    alias site B\n$/);
+  assert.match(text, / qdisc \w+ master blue state \w+ mode DEFAULT group 7 \n.*\n {4}alias site B\n$/);
   const [json] = JSON.parse(printLinks([dressed], parseOptions(new Words(["-j", "link"]))));
   assert.deepEqual([json.master, json.ifalias, "txqlen" in json], ["blue", "site B", false]);
 });
