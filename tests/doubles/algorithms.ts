@@ -20,8 +20,8 @@ export interface Algorithm {
   readonly mtu: { readonly raw: number; readonly udp: number };
   /** Names in tshark's table of ESP SAs; null: it doesn't know the algorithm. */
   readonly tshark: { readonly enc: string; readonly auth: string } | null;
-  /** Names in scapy; null: it can't do the ICV's length. */
-  readonly scapy: { readonly crypt: string; readonly auth?: string } | null;
+  /** Names in scapy, bytes of an ICV that is not its own length; null: it doesn't know the algorithm. */
+  readonly scapy: { readonly crypt: string; readonly auth?: string; readonly icv?: number } | null;
   /** Hex, salt last. */
   readonly encKey: string;
   readonly authKey: string;
@@ -42,7 +42,7 @@ function aead(
     words: `aead ${kernel} 0x${key} ${icvBits}`,
     mtu: { raw: mtu, udp: mtu - 8 },
     tshark: tshark === null ? null : { enc: tshark, auth: "NULL" },
-    scapy: scapy === null ? null : { crypt: scapy },
+    scapy: scapy === null ? null : { crypt: scapy, ...(icvBits === 128 ? {} : { icv: icvBits / 8 }) },
     encKey: key,
     authKey: "",
   };
@@ -50,8 +50,14 @@ function aead(
 
 function encAuth(
   name: string,
-  enc: readonly [kernel: string, key: string, tshark: string, scapy: string],
-  auth: readonly [kernel: string, bits: number, keyBytes: number, tshark: string, scapy: string],
+  enc: readonly [kernel: string, key: string, tshark: string | null, scapy: string],
+  auth: readonly [
+    kernel: string,
+    bits: number,
+    keyBytes: number,
+    tshark: string | null,
+    scapy: string | null,
+  ],
   mtu: readonly [raw: number, udp: number],
 ): Algorithm {
   const authKey = MAC(auth[2]);
@@ -60,8 +66,8 @@ function encAuth(
     name,
     words: `enc ${enc[0]} ${encKey} auth-trunc ${auth[0]} 0x${authKey} ${auth[1]}`,
     mtu: { raw: mtu[0], udp: mtu[1] },
-    tshark: { enc: enc[2], auth: auth[3] },
-    scapy: { crypt: enc[3], auth: auth[4] },
+    tshark: enc[2] === null || auth[3] === null ? null : { enc: enc[2], auth: auth[3] },
+    scapy: auth[4] === null ? null : { crypt: enc[3], auth: auth[4] },
     encKey: enc[1],
     authKey,
   };
@@ -75,6 +81,16 @@ const gcm = (key: string, icvBits: 64 | 96 | 128) =>
     icvBits,
     `AES-GCM with ${icvBits / 8} octet ICV [RFC4106]`,
     icvBits === 128 ? "AES-GCM" : null,
+  );
+
+const ccm = (key: string, icvBits: 64 | 96 | 128) =>
+  aead(
+    `ccm${(key.length - 6) * 4}${icvBits === 128 ? "" : `-icv${icvBits}`}`,
+    "rfc4309(ccm(aes))",
+    key,
+    icvBits,
+    null,
+    "AES-CCM",
   );
 
 const CBC128 = ["cbc(aes)", AES128, "AES-CBC [RFC3602]", "AES-CBC"] as const;
@@ -92,7 +108,7 @@ export const ALGORITHMS: readonly Algorithm[] = [
   gcm(AES256 + SALT, 128),
   gcm(AES128 + SALT, 96),
   gcm(AES128 + SALT, 64),
-  aead("ccm128", "rfc4309(ccm(aes))", AES128 + CCM_SALT, 128, null, "AES-CCM"),
+  ccm(AES128 + CCM_SALT, 128),
   aead("chacha20poly1305", "rfc7539esp(chacha20,poly1305)", AES256 + SALT, 128, null, "CHACHA20-POLY1305"),
   encAuth("cbc128-sha1", CBC128, SHA1, [1438, 1422]),
   encAuth("cbc128-sha256", CBC128, SHA256, [1438, 1422]),
@@ -100,6 +116,47 @@ export const ALGORITHMS: readonly Algorithm[] = [
   encAuth("cbc256-sha512", CBC256, SHA512, [1422, 1406]),
   encAuth("ctr128-sha256", CTR128, SHA256, [1446, 1438]),
   encAuth("null-sha256", NULL, SHA256, [1454, 1446]),
+];
+
+const cbc = (name: string, key: string, tshark: string | null, scapy: string) =>
+  [`cbc(${name})`, key, tshark, scapy] as const;
+const ctr = (key: string) => ["rfc3686(ctr(aes))", key + SALT, "AES-CTR [RFC3686]", "AES-CTR"] as const;
+const DES3 = cbc("des3_ede", hex(0xa0, 24), "TripleDES-CBC [RFC2451]", "3DES");
+const DES = cbc("des", "0123456789abcdef", "DES-CBC [RFC2405]", "DES");
+const CAST5 = cbc("cast5", AES128, "CAST5-CBC [RFC2144]", "CAST");
+const CAST5_40 = cbc("cast5", "0123456712", null, "CAST");
+const BLOWFISH = cbc("blowfish", AES128, "BLOWFISH-CBC [RFC2451]", "Blowfish");
+const BLOWFISH_448 = cbc("blowfish", hex(0x40, 56), null, "Blowfish");
+const SHA256_96 = [
+  "hmac(sha256)",
+  96,
+  32,
+  "HMAC-SHA-256-96 [draft-ietf-ipsec-ciph-sha-256-00]",
+  null,
+] as const;
+const MD5 = ["hmac(md5)", 96, 16, "HMAC-MD5-96 [RFC2403]", "HMAC-MD5-96"] as const;
+const RMD160 = ["hmac(rmd160)", 96, 20, "MAC-RIPEMD-160-96 [RFC2857]", null] as const;
+const CMAC = ["cmac(aes)", 96, 16, null, "AES-CMAC-96"] as const;
+
+/** What some judge knows beside: other lengths of keys and ICVs, and what few use. */
+export const MORE_ALGORITHMS: readonly Algorithm[] = [
+  ccm(AES192 + CCM_SALT, 128),
+  ccm(AES256 + CCM_SALT, 128),
+  ccm(AES128 + CCM_SALT, 96),
+  ccm(AES128 + CCM_SALT, 64),
+  encAuth("cbc192-sha256", cbc("aes", AES192, "AES-CBC [RFC3602]", "AES-CBC"), SHA256, [1438, 1422]),
+  encAuth("ctr192-sha256", ctr(AES192), SHA256, [1446, 1438]),
+  encAuth("ctr256-sha256", ctr(AES256), SHA256, [1446, 1438]),
+  encAuth("cbc128-sha256-96", CBC128, SHA256_96, [1438, 1422]),
+  encAuth("cbc128-md5", CBC128, MD5, [1438, 1422]),
+  encAuth("cbc128-rmd160", CBC128, RMD160, [1438, 1422]),
+  encAuth("cbc128-cmac", CBC128, CMAC, [1438, 1422]),
+  encAuth("3des-sha1", DES3, SHA1, [1446, 1438]),
+  encAuth("des-sha1", DES, SHA1, [1446, 1438]),
+  encAuth("cast5-128-sha1", CAST5, SHA1, [1446, 1438]),
+  encAuth("cast5-40-sha1", CAST5_40, SHA1, [1446, 1438]),
+  encAuth("blowfish128-sha1", BLOWFISH, SHA1, [1446, 1438]),
+  encAuth("blowfish448-sha1", BLOWFISH_448, SHA1, [1446, 1438]),
 ];
 
 /** The algorithms by name; throws when there is none of that name. */

@@ -34,10 +34,10 @@ class Judge:
         self.ether = bytes.fromhex(gateway_mac.replace(":", "")) + own_mac + ETH_P_IP.to_bytes(2, "big")
         self.associations = {}
 
-    def sa(self, name, spi, crypt, crypt_key, auth=None, auth_key="", esn=False):
-        """Makes an SA; crypt_key has the salt last."""
+    def sa(self, name, spi, crypt, crypt_key, auth=None, auth_key="", esn=False, icv=None):
+        """Makes an SA; crypt_key has the salt last, icv is the length where it is not the algorithm's own."""
         self.associations[name] = SecurityAssociation(
-            ESP, spi=spi, crypt_algo=crypt, crypt_key=bytes.fromhex(crypt_key),
+            ESP, spi=spi, crypt_algo=crypt, crypt_key=bytes.fromhex(crypt_key), crypt_icv_size=icv,
             auth_algo=auth, auth_key=bytes.fromhex(auth_key), esn_en=esn)
         return {}
 
@@ -59,7 +59,7 @@ class Judge:
         if packet.spi != sa.spi:
             raise ValueError(f"SPI is 0x{packet.spi:x}")
         sa.auth_algo.verify(packet, sa.auth_key)
-        icv = sa.crypt_algo.icv_size or sa.auth_algo.icv_size
+        icv = sa.crypt_icv_size or sa.crypt_algo.icv_size or sa.auth_algo.icv_size
         plain = sa.crypt_algo.decrypt(sa, packet, sa.crypt_key, icv, esn_en=sa.esn_en, esn=sa.esn)
         return {"seq": packet.seq, "nh": plain.nh, "padlen": plain.padlen, "data": bytes(plain.data).hex()}
 

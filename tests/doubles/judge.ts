@@ -88,7 +88,8 @@ export class Judge implements AsyncDisposable {
     const { scapy, encKey, authKey } = algorithm;
     if (scapy === null) throw new Error(`Cannot make an SA of ${algorithm.name}: scapy does not know it`);
     const auth = scapy.auth === undefined ? {} : { auth: scapy.auth, auth_key: authKey };
-    await this.#ask("sa", { name, spi, crypt: scapy.crypt, crypt_key: encKey, esn, ...auth });
+    const icv = scapy.icv === undefined ? {} : { icv: scapy.icv };
+    await this.#ask("sa", { name, spi, crypt: scapy.crypt, crypt_key: encKey, esn, ...auth, ...icv });
   }
 
   /** Seals bytes as ESP of an SA. */
