@@ -9,6 +9,8 @@ import type { Order, Status, TestInit } from "../../tests/doubles/runtime_worker
 const MODES = [{ mode: "packed", workers: 1 }, { mode: "isolated", workers: 3 }] as const;
 /** For how long a worker gets next to no processor, milliseconds. */
 const STARVED_MS = 2000;
+/** For an answer of a worker that runs only where nobody else wants to: as long as it takes. */
+const STARVED_ANSWER_MS = 60_000;
 const HEAVY = { group: "a", work: "alone" } as const;
 
 /** A system of test actors that tells its events to whoever waits for them. */
@@ -98,11 +100,13 @@ async function withSystem(
   orderly = true,
 ): Promise<void> {
   const system = new TestSystem(placement);
+  let stopped;
   try {
     await run(system);
   } finally {
-    assert.equal(await system.supervisor.stop(), orderly);
+    stopped = await system.supervisor.stop();
   }
+  assert.equal(stopped, orderly);
 }
 
 for (const placement of MODES) {
@@ -253,7 +257,9 @@ for (const placement of MODES) {
         // From now on it runs only where nobody else wants to.
         await chrt("--idle", thread);
         const start = performance.now();
-        while (performance.now() - start < STARVED_MS) await system.order(1, { do: "status" });
+        while (performance.now() - start < STARVED_MS) {
+          await system.supervisor.ask(1, { do: "status" }, STARVED_ANSWER_MS);
+        }
         await chrt("--other", thread);
         assert.deepEqual(system.failures, []);
 
