@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import {
   CELL_BYTES,
-  CELL_EXPIRY,
   CELL_OSEQ,
   CELL_PACKETS,
   CELL_USE_TIME,
@@ -157,38 +156,6 @@ Deno.test("updState() keeps the encapsulation's type", () => {
   assert.equal(value(user.updState({ ...SA, encap: { ...encap, dport: 9 } })).encap?.dport, 9);
 });
 
-Deno.test("keys are zeroed when their SA ends, or never came to be", () => {
-  const { user, clock, refuse, specs } = setUpXfrm();
-  const isZero = () => specs.at(-1)!.aead!.key.every((byte) => byte === 0);
-  const limits = { time_hard: 5 };
-  value(user.newState({ ...SA, limits }));
-  assert.equal(isZero(), false);
-  user.tick(clock.now + 5);
-  assert.equal(isZero(), true);
-  value(user.newState(SA));
-  const kept = specs.at(-1)!;
-  assert.equal(errnoOf(user.newState(SA)), "EEXIST");
-  assert.equal(isZero(), true);
-  value(user.updState(SA));
-  assert.equal(isZero(), true);
-  assert.equal(errnoOf(user.updState({ ...SA, spi: 2 })), "ESRCH");
-  assert.equal(isZero(), true);
-  refuse("EINVAL");
-  assert.equal(errnoOf(user.newState({ ...SA, spi: 3 })), "EINVAL aead");
-  assert.equal(isZero(), true);
-  assert.equal(kept.aead?.key[0], 0x10);
-  value(user.flushStates({}));
-  assert.equal(kept.aead?.key[0], 0);
-});
-
-Deno.test("tick() removes an SA whose table met a hard limit and was lost before it could tell", () => {
-  const { user, sent, memory } = setUpXfrm();
-  value(user.newState(SA));
-  viewXfrmCells(memory(added(sent[0]))).f64[CELL_EXPIRY] = 2;
-  user.tick(1001);
-  assert.equal(user.stateCount, 0);
-});
-
 Deno.test("newState() forgets the bits of a mark that its mask leaves out, those of an output mark not", () => {
   const { user } = setUpXfrm();
   const { mark: kept, output_mark } = value(
@@ -248,88 +215,6 @@ Deno.test("flushStates() tells of one flush, or of every SA of a finer choice", 
   assert.equal(user.stateCount, 0);
 });
 
-Deno.test("allocSpi() reserves an SPI until an update brings the keys", () => {
-  const { user, sent, clock } = setUpXfrm();
-  const range = { ...BARE, min: 0x200, max: 0x200 };
-  const info = value(user.allocSpi(range));
-  assert.deepEqual([info.spi, info.sel?.src, info.limits], [0x200, "192.0.2.1/32", { time_hard: 30 }]);
-  // The SA table hears of it, so that packets that come too early are told from stray ones.
-  assert.deepEqual(sent.map(({ op }) => op), ["state-reserve"]);
-  assert.equal(errnoOf(user.allocSpi(range)), "ENOENT");
-  assert.equal(errnoOf(user.newState({ ...SA, spi: 0x200 })), "EEXIST");
-  value(user.updState({ ...SA, spi: 0x200, reqid: 3 }));
-  assert.deepEqual(sent.map(({ op }) => op), ["state-reserve", "state-del", "state-add"]);
-  assert.equal(added(sent[2]).reqid, 3);
-  clock.now += 31;
-  user.tick(clock.now);
-  assert.equal(user.stateCount, 1);
-});
-
-Deno.test("allocSpi() gives every SPI of a range once", () => {
-  const { user } = setUpXfrm();
-  const spis = Array.from(
-    { length: 16 },
-    () => value(user.allocSpi({ ...BARE, min: 0x200, max: 0x20f })).spi,
-  );
-  assert.equal(new Set(spis).size, 16);
-  assert.equal(errnoOf(user.allocSpi({ ...BARE, min: 0x200, max: 0x20f })), "ENOENT");
-  assert.equal(errnoOf(user.allocSpi({ ...BARE, min: 0, max: 0 })), "ENOENT");
-  assert.equal(errnoOf(user.allocSpi({ ...BARE, min: 3, max: 2 })), "EINVAL min");
-  assert.equal(errnoOf(user.allocSpi({ ...BARE, proto: "comp", max: 0x10000 })), "EINVAL max");
-  const spi = value(user.allocSpi(BARE)).spi;
-  assert.ok(spi >= 0x100 && spi <= 0x0fffffff);
-});
-
-Deno.test("tick() lets a reserved SPI go after 30 seconds", () => {
-  const { user, events } = setUpXfrm();
-  value(user.allocSpi(BARE));
-  user.tick(1029.9);
-  assert.equal(user.stateCount, 1);
-  user.tick(1030);
-  assert.equal(user.stateCount, 0);
-  assert.equal(events.at(-1)?.kind, "expire");
-});
-
-Deno.test("tick() makes an SA dying at a soft time, once, and removes it at a hard one", () => {
-  const { user, sent, events } = setUpXfrm();
-  value(user.newState({ ...SA, limits: { time_soft: 10, time_hard: 20 } }));
-  for (const now of [1009, 1010, 1011]) user.tick(now);
-  assert.deepEqual(sent.slice(1), [{ op: "state-dying", number: 1 }]);
-  assert.deepEqual(events.slice(1).map((e) => [e.kind, (e.body as { hard: boolean }).hard]), [[
-    "expire",
-    false,
-  ]]);
-  assert.deepEqual(user.snapshot().map((change) => change.op), ["state-add", "state-dying"]);
-  user.tick(1020);
-  assert.deepEqual(sent.at(-1), { op: "state-del", number: 1 });
-  assert.equal((events.at(-1)?.body as { hard: boolean }).hard, true);
-  assert.equal(user.stateCount, 0);
-});
-
-Deno.test("tick() counts an SA's limits of use from its first packet", () => {
-  const { user, sent, memory } = setUpXfrm();
-  value(user.newState({ ...SA, limits: { time_use_hard: 5 } }));
-  user.tick(2000);
-  assert.equal(user.stateCount, 1);
-  viewXfrmCells(memory(added(sent[0]))).f64[CELL_USE_TIME] = 2000.3;
-  user.tick(2004);
-  assert.equal(user.stateCount, 1);
-  user.tick(2005);
-  assert.equal(user.stateCount, 0);
-});
-
-Deno.test("expired() tells of the SA table's limits and removes at a hard one", () => {
-  const { user, sent, events } = setUpXfrm();
-  value(user.newState(SA));
-  user.expired(1, false);
-  assert.equal(user.stateCount, 1);
-  user.expired(1, true);
-  user.expired(1, true);
-  assert.equal(user.stateCount, 0);
-  assert.deepEqual(sent.at(-1), { op: "state-del", number: 1 });
-  assert.equal(events.filter((e) => e.kind === "expire").length, 2);
-});
-
 Deno.test("snapshot() repeats states and policies in their order, with keys", () => {
   const { user } = setUpXfrm();
   for (const spi of [3, 1, 2]) value(user.newState({ ...SA, spi }));
@@ -360,30 +245,6 @@ Deno.test("newState() gives SAs over IPv4 nopmtudisc where ip_no_pmtu_disc is se
   assert.equal(added(sent.at(-1)).flags, 1 | 4);
   const ipv6 = { src: "2001:db8::1", dst: "2001:db8::2" };
   assert.deepEqual(flags({ spi: 0x103, ...ipv6 }), []);
-});
-
-Deno.test("allocSpi() reserves for as long as xfrm_acq_expires says", () => {
-  const { user, sysctls, clock } = setUpXfrm();
-  sysctls.acqExpires = 5;
-  const { src, dst, proto, mode } = BARE;
-  value(user.allocSpi({ src, dst, proto, mode }));
-  user.tick(clock.now + 4);
-  assert.equal(user.stateCount, 1);
-  user.tick(clock.now + 5);
-  assert.equal(user.stateCount, 0);
-});
-
-Deno.test("allocSpi() takes no SPI that another SA of the protocol has, and leaves a larval SA without one", () => {
-  const { user } = setUpXfrm();
-  value(user.newState({ ...SA, ...mark(7) }));
-  // Another destination and no mark, but the same SPI (xfrm_state_lookup_spi_proto).
-  const { aead: _, spi, ...place } = { ...SA, dst: "192.0.2.9" };
-  assert.equal(errnoOf(user.allocSpi({ ...place, min: spi, max: spi })), "ENOENT");
-  const [larval] = value(user.listStates({}, false));
-  assert.deepEqual([larval!.spi, larval!.dst], [0, "192.0.2.9"]);
-  // The next one for these ends gives the larval SA its SPI.
-  assert.equal(value(user.allocSpi({ ...place, min: spi + 1, max: spi + 1 })).spi, spi + 1);
-  assert.equal(user.stateCount, 2);
 });
 
 Deno.test("newState() refuses what no host here does, in the kernel's words", () => {
