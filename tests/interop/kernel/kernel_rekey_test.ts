@@ -60,6 +60,24 @@ Deno.test("SAs of the gateway and of Linux take over from each other", async (t)
     await countersAgree(here, there);
   });
 
+  await t.step("an SPI that was reserved gets its keys by update", async () => {
+    await replaceStates(pair, "esp", `replay-window 32 ${GCM}`);
+    const reserve = (src: string, dst: string, spi: number) =>
+      `xfrm state allocspi src ${src} dst ${dst} proto esp mode tunnel mark 7 min ${spi} max ${spi}`;
+    await here.ip(reserve(GUEST, GATEWAY, 0x1102));
+    await there.ip(reserve(GATEWAY, GUEST, 0x2103));
+    const [into, out] = [
+      stateWords(GUEST, GATEWAY, 0x1102, "esp", `replay-window 32 ${GCM}`),
+      stateWords(GATEWAY, GUEST, 0x2103, "esp", `replay-window 32 ${GCM}`),
+    ];
+    await there.ip(out.replace("add", "update"), into);
+    await here.ip(into.replace("add", "update"), out);
+    await pings(here, there.v4, 5);
+    await statesAgree(here, there);
+    assert.deepEqual(await carried(here, [0x2103, 0x1102]), [5, 5]);
+    assert.equal((await packets(here)).size, 4);
+  });
+
   await t.step("of several the newest sends, those of one second too", async () => {
     await replaceStates(pair, "esp", `replay-window 32 ${GCM}`);
     // Eight states would have Linux put them into a larger table, each chain the other way round.
@@ -105,7 +123,8 @@ Deno.test("SAs of the gateway and of Linux take over from each other", async (t)
   });
 
   for (const [proto, window, words] of ESN_CHOICES) {
-    await t.step(`ESN past 2^32: ${proto}, window of ${window}, ${words.split(" ")[1]}`, async () => {
+    const [, name] = words.split(" ");
+    await t.step(`ESN past 2^32: ${proto}, window of ${window}, ${name}`, async () => {
       const first = 0xfffffff0;
       await replaceStates(
         pair,
