@@ -87,7 +87,7 @@ Deno.test("a restart without a crypto library goes on with the next, and SAs tha
   await using topology = new Topology();
   const [runDir, netns] = [await topology.directory(), await topology.addNetns("other")];
   const start = (mounts = "true", args: string[] = []) =>
-    Daemon.start(topology, { placement: "packed", runDir, mounts, args });
+    Daemon.start(topology, { placement: "packed", crypto: "auto", runDir, mounts, args });
   const { a, b } = await joinedPair(topology, async () => ({
     a: await start(),
     b: await Daemon.start(topology, { placement: "packed" }),
