@@ -18,8 +18,8 @@ const COST = {
   /** sendmmsg 14.8, its table 4.3. */
   netns: 19.1,
 } as const;
-const POST_US = 3.5;
-const TAKE_US = 3.5;
+const POST_US = 0.3;
+const TAKE_US = 0.6;
 const RING_US = 8.5;
 /** From a doorbell until the sleeper runs. */
 const WAKE_US = 25;
