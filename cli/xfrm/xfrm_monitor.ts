@@ -13,6 +13,7 @@ import type {
 } from "../../api/schemas.ts";
 import { printTimestamp } from "../timestamp.ts";
 import { matches } from "../words.ts";
+import { watchReplay } from "./xfrm_aevent.ts";
 import { policyLines, printExpiredPolicy, printPolicy } from "./xfrm_policy_print.ts";
 import { hex8, joinLines, printSelector } from "./xfrm_print.ts";
 import { printDefaults } from "./xfrm_spd.ts";
@@ -21,7 +22,8 @@ import { printExpiredState, printState } from "./xfrm_state_print.ts";
 const MONITOR_USAGE = `Usage: ip xfrm monitor [ nokeys ] [ all-nsid ] [ all | OBJECTS | help ]
 OBJECTS := { acquire | expire | SA | aevent | policy | report }
 
-Keys are never shown. Neither aevents nor reports come from a gateway; all-nsid is every namespace that it serves.`;
+Keys are never shown. aevent tells once a second which SAs have moved, of this namespace; reports come from
+no gateway; all-nsid is every namespace that it serves.`;
 
 /** In iproute2's order, which decides what an abbreviation means. */
 const GROUPS = ["acquire", "expire", "SA", "aevent", "policy", "report"] as const;
@@ -49,13 +51,20 @@ export async function doXfrmMonitor(command: Command): Promise<number> {
   const { wanted, allNsid } = await parseWords(command);
   const { options, print } = command;
   const own = await netnsName(command);
-  for await (const event of allNsid ? allEvents(command) : eventsOf(command)) {
-    const group = groupOf(event.kind);
-    if (group === null || !wanted.has(group)) continue;
-    const nsid = event.netns === own ? "current" : event.netns;
-    print(
-      printTimestamp(event.time, options) + (allNsid ? `[nsid ${nsid}]` : "") + printEvent(event, options),
-    );
+  const end = new AbortController();
+  const watch = wanted.has("aevent") ? watchReplay(command, end.signal) : Promise.resolve();
+  try {
+    for await (const event of allNsid ? allEvents(command) : eventsOf(command)) {
+      const group = groupOf(event.kind);
+      if (group === null || !wanted.has(group)) continue;
+      const nsid = event.netns === own ? "current" : event.netns;
+      print(
+        printTimestamp(event.time, options) + (allNsid ? `[nsid ${nsid}]` : "") + printEvent(event, options),
+      );
+    }
+  } finally {
+    end.abort();
+    await watch;
   }
   return 0;
 }

@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { runClient } from "../../tests/doubles/run_client.ts";
 import { readTranscript } from "../../tests/doubles/transcript.ts";
 import { readPolicy, readState } from "../../tests/doubles/xfrm_text.ts";
+import { aevents, type Told } from "./xfrm_aevent.ts";
 
 const { stdout: MONITORED } = (await readTranscript("xfrm_show.txt"))
   .find(({ command }) => command === "ip xfrm monitor")!;
-/** The state, both policies, the acquire and the expiry of the transcript; a gateway has no asynchronous events. */
+/** The state, both policies, the acquire and the expiry of the transcript. */
 const [STATE, POLICY_IN, POLICY_OUT, ACQUIRE] = MONITORED.split(/^(?=src |acquire|Async)/m) as [
   ...[string, string, string, string],
 ];
@@ -157,4 +158,22 @@ Deno.test("doXfrmMonitor() reads no file, and says so", async () => {
     );
     assert.deepEqual([exitCode, stderr], [code, text]);
   }
+});
+
+Deno.test("aevents() tells what has moved as Linux does, by how much it has", () => {
+  const told: Told = new Map();
+  const at = (oseq: number, oseq_hi = 0, spi = 0x2002) => ({
+    ...state,
+    src: "192.0.2.2",
+    dst: "192.0.2.1",
+    proto: "esp" as const,
+    spi,
+    reqid: 3,
+    replay: { ...state.replay, seq: 0, seq_hi: 0, oseq, oseq_hi },
+  });
+  const line = "\tsrc 192.0.2.2 dst 192.0.2.1  reqid 0x3 protocol esp  SPI 0x2002\n";
+  assert.equal(aevents([at(0xfffffffe)], told), "");
+  assert.equal(aevents([at(0xfffffffe)], told), "");
+  assert.equal(aevents([at(0xffffffff)], told), `Async event  (0x20)  timer expired \n${line}`);
+  assert.equal(aevents([at(1, 1), at(5, 0, 7)], told), `Async event  (0x10)  replay update \n${line}`);
 });
