@@ -3,6 +3,7 @@ import {
   beginAgain,
   type CapName,
   dropCapabilities,
+  forbidDebugger,
   forbidDumps,
   hasNoNewPrivileges,
 } from "../ffi/harden.ts";
@@ -35,6 +36,7 @@ export function reducePrivileges(log: (line: string) => void): void {
     () => dropCapabilities([...USED, ...USED_BY_ROOT]),
     () => mayBeginAgain && beginAgain(Deno.execPath()),
     forbidDumps,
+    forbidDebugger,
   ];
   for (const give of steps) {
     try {

@@ -8,6 +8,10 @@ const PR_SET_NO_NEW_PRIVS = 38;
 const PR_CAP_AMBIENT = 47;
 const PR_CAP_AMBIENT_CLEAR_ALL = 4n;
 const RLIMIT_CORE = 4;
+const SIGUSR1 = 10;
+const SIG_IGN = 1n;
+/** Time between two calls that ignore it, milliseconds. */
+const AGAIN_MS = 500;
 /** struct rlimit: current and maximum, 8 bytes each. */
 const RLIMIT_BYTES = 16;
 
@@ -35,6 +39,17 @@ export function forbidDumps(): void {
   const action = "Forbid dumps of memory";
   check(libc.prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n), action, "prctl PR_SET_DUMPABLE");
   check(libc.setrlimit(RLIMIT_CORE, new Uint8Array(RLIMIT_BYTES)), action, "setrlimit RLIMIT_CORE");
+}
+
+/**
+ * SIGUSR1 is ignored from now on: Deno answers it, as Node does, by a debugger on 127.0.0.1:9229, through which every
+ * local user could read what the process knows. Deno begins to listen for it, once, a second after the start: so this
+ * is said again and again.
+ */
+export function forbidDebugger(): void {
+  const ignore = () => void libc.signal(SIGUSR1, SIG_IGN);
+  ignore();
+  Deno.unrefTimer(setInterval(ignore, AGAIN_MS));
 }
 
 /**

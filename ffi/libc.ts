@@ -32,6 +32,8 @@ const symbols = {
   pread: { parameters: ["i32", "buffer", "usize", "i64"], result: "i32" },
   open: { parameters: ["buffer", "i32", "i32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
+  // On a thread of Deno's pool, whose errno nobody can read.
+  closeAside: { name: "close", parameters: ["i32"], result: "i32", nonblocking: true },
   statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
   flock: { parameters: ["i32", "i32"], result: "i32" },
   // Answers an errno, and leaves errno itself alone.
@@ -59,6 +61,8 @@ const symbols = {
   umount2: { parameters: ["buffer", "i32"], result: "i32" },
   mkdir: { parameters: ["buffer", "u32"], result: "i32" },
   prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" },
+  // sighandler_t as a number: SIG_DFL is 0, SIG_IGN 1.
+  signal: { parameters: ["i32", "usize"], result: "pointer" },
   setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   capset: { parameters: ["buffer", "buffer"], result: "i32" },
   execv: { parameters: ["buffer", "buffer"], result: "i32" },

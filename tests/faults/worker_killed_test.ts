@@ -13,7 +13,7 @@ import { ping } from "../doubles/traffic.ts";
 import { joinedPair, setUpTunnel } from "../doubles/tunnel.ts";
 
 /** Faults that the test's daemon can be told: one worker throws, one worker never returns. */
-const FAULTS = { throws: "SIGUSR1", hangs: "SIGUSR2" } as const;
+const FAULTS = { throws: "SIGWINCH", hangs: "SIGUSR2" } as const;
 /** Faults; the environment may ask for more. */
 const ROUNDS = Number(Deno.env.get("VTI_KILL_ROUNDS") ?? 1);
 /** Milliseconds between two of them: a worker that fails more often than five times in ten seconds is given up. */

@@ -3,7 +3,11 @@ import assert from "node:assert/strict";
 import { CAP_BITS } from "../../ffi/harden.ts";
 import { LINK } from "../doubles/api_requests.ts";
 import { Daemon } from "../doubles/daemon.ts";
+import { eventually } from "../doubles/eventually.ts";
 import { Topology } from "../doubles/topology.ts";
+
+/** Seconds. */
+const LISTENS_AFTER = 2.5;
 
 Deno.test("every thread has the capabilities that are used, and can't get others", async () => {
   await using topology = new Topology();
@@ -31,4 +35,17 @@ Deno.test("every thread has the capabilities that are used, and can't get others
   assert.ok(workers >= 3, `${workers} workers`);
   const limits = await Deno.readTextFile(`/proc/${pid}/limits`);
   assert.match(limits, /^Max core file size +0 +0/m);
+});
+
+Deno.test("no signal makes the daemon open a debugger", async () => {
+  await using topology = new Topology();
+  const daemon = await Daemon.start(topology, { placement: "packed", netns: await topology.addNetns("a") });
+  // Deno listens for the signal only a second after its start.
+  await eventually(async () => {
+    const { body } = await daemon.http("GET", "/readyz");
+    assert.ok((body as { uptime_seconds: number }).uptime_seconds > LISTENS_AFTER);
+  });
+  Deno.kill(daemon.process.pid, "SIGUSR1");
+  assert.equal((await daemon.stop()).code, 0);
+  assert.doesNotMatch(daemon.process.output, /[Dd]ebugger/);
 });
