@@ -29,6 +29,7 @@ export class IpTunnelIoctl {
   /** Addressed to ip_vti0, which therefore must be there. */
   async add({ ifname = "vti%d", ...parm }: TunnelRequest): Promise<Result<TunnelInfo>> {
     const { net, devices } = this.#links;
+    await devices.settled();
     if (net.fallback === undefined) return noSuchLink(FALLBACK_NAME);
     const made = addTunnel(net, ifname, parm, devices);
     if (!made.ok) return made;

@@ -103,6 +103,7 @@ export class NetnsLinks {
   }
 
   async newlink(request: LinkRequest): Promise<Result<LinkInfo>> {
+    await this.devices.settled();
     const made = vtiNewlink(this.net, request, this.devices);
     if (!made.ok) return made;
     const added = await this.add(made.value);
@@ -247,8 +248,8 @@ export class NetnsLinks {
     if (slot !== undefined) keeper.remove(slot);
     keeper.commit();
     actors.tellNetns({ op: "tunnel-del", actor });
-    actors.retire(actor, () => {
-      this.devices.close(fd);
+    actors.retire(actor, async () => {
+      await this.devices.close(fd);
       if (slot !== undefined) keeper.release(slot);
       this.#slots.delete(actor);
     });
@@ -328,10 +329,9 @@ export class NetnsLinks {
 
   /** ip_tunnel_delete_nets: the tunnels whose underlay this is, and the devices that live here. */
   async close(): Promise<void> {
-    for (const tunnel of [...this.net.tunnels.values()]) {
-      await this.homeOf(tunnel).unregister(tunnel);
-    }
-    for (const tunnel of [...this.here.values()]) await this.unregister(tunnel);
+    // Together, so that they wait for the kernel's grace periods together.
+    await Promise.all([...this.net.tunnels.values()].map((tunnel) => this.homeOf(tunnel).unregister(tunnel)));
+    await Promise.all([...this.here.values()].map((tunnel) => this.unregister(tunnel)));
   }
 
   /** For when the workers are gone already. */

@@ -40,11 +40,8 @@ export class SpaceActors {
   }
 
   /** Takes an actor away, then does what must wait until it no longer runs. */
-  retire(actor: number, then: () => void): void {
-    const gone = this.#supervisor.remove(actor).finally(() => {
-      then();
-      this.words.delete(actor);
-    });
+  retire(actor: number, then: () => Promise<void>): void {
+    const gone = this.#supervisor.remove(actor).finally(then).finally(() => this.words.delete(actor));
     this.#track(gone.catch(() => undefined));
   }
 

@@ -15,6 +15,7 @@ import {
 import type { LinkSettings } from "../ffi/rtnetlink_set.ts";
 import {
   ARPHRD_TUNNEL,
+  closeTunAside,
   openTun,
   setCarrier,
   setLinkType,
@@ -54,6 +55,8 @@ export class TunDevices implements VtiDevices {
   readonly #rtnl: Rtnetlink;
   /** Descriptor of each device that was made here, by actor. */
   readonly fds = new Map<number, number>();
+  /** Devices that are going away. */
+  readonly #going = new Set<Promise<void>>();
 
   constructor(options: TunDevicesOptions) {
     this.#options = options;
@@ -169,10 +172,21 @@ export class TunDevices implements VtiDevices {
     if (fd !== undefined) this.#options.retire(tunnel.actor, fd);
   }
 
-  /** Closes a descriptor for good, and with it the device. */
-  close(fd: number): void {
+  /** Closes a descriptor for good, and with it the device. Resolves when it is gone, and its name free. */
+  async close(fd: number): Promise<void> {
     if (this.#options.persistent) dropPersistence(fd);
-    close(fd);
+    const going = closeTunAside(fd);
+    this.#going.add(going);
+    try {
+      await going;
+    } finally {
+      this.#going.delete(going);
+    }
+  }
+
+  /** Resolves when no device is going away: then names are free again that nobody has. */
+  async settled(): Promise<void> {
+    while (this.#going.size > 0) await Promise.allSettled(this.#going);
   }
 
   setMtu(tunnel: ControlTunnel, mtu: number): Result<void> {

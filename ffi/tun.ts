@@ -116,6 +116,14 @@ export function closeTun(tun: Tun): void {
 }
 
 /**
+ * The same on another thread. When the device goes, the kernel waits for grace periods: 20 ms, and 100 or more where the
+ * processors are busy, in which this thread could do nothing else.
+ */
+export async function closeTunAside(fd: number): Promise<void> {
+  if (await libc.closeAside(fd) !== 0) throw new Error(`Close TUN device: descriptor ${fd} is not open`);
+}
+
+/**
  * Says which offloads the reader takes: the kernel may then hand over checksums to complete and packets to segment.
  * Returns the bits accepted: `bits`, or the richest subset an older kernel knows (USO4 and USO6 came with Linux 6.2).
  */

@@ -9,6 +9,7 @@ import { newBatch } from "./slab_pointers.ts";
 import {
   ARPHRD_TUNNEL,
   closeTun,
+  closeTunAside,
   openTun,
   readPacket,
   setCarrier,
@@ -93,6 +94,19 @@ Deno.test("a packet written to a TUN device is answered by the kernel", async ()
     } finally {
       closeTun(tun);
     }
+    assert.equal(rtnl.link("tun0"), null);
+  });
+});
+
+Deno.test("closeTunAside() takes the device away while this thread goes on", async () => {
+  await withNamespace(async (netns, rtnl) => {
+    const tun = openTun({ name: "tun0", netns });
+    const events: string[] = [];
+    const closing = closeTunAside(tun.fd).then(() => events.push("closed"));
+    await new Promise((resolve) => setTimeout(resolve));
+    events.push("went on");
+    await closing;
+    assert.deepEqual(events, ["went on", "closed"]);
     assert.equal(rtnl.link("tun0"), null);
   });
 });
