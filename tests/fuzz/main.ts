@@ -1,11 +1,13 @@
-/**
- * `deno task fuzz [PACKETS [REQUESTS [SEED]]]`: the long run. Of every target of packets and messages PACKETS, a million
- * unless told, of every other one REQUESTS, a tenth of that. The short run is fuzz_test.ts.
- */
+/** `deno task fuzz`: the long run; the short one is fuzz_test.ts. */
+import { NUMBER, wordsOfRun } from "../doubles/long_run.ts";
 import { fuzz, type Target } from "./fuzz.ts";
 import { PACKET_TARGETS, withTextTargets } from "./targets.ts";
 
-const [packets = 1_000_000, requests = 100_000, seed = Date.now() % 2 ** 31] = Deno.args.map(Number);
+const USAGE = `Usage: deno task fuzz [PACKETS [REQUESTS [SEED]]]
+PACKETS of every target of packets and messages (default 1000000), REQUESTS of every other one (default 100000)`;
+
+const words = wordsOfRun(USAGE, [NUMBER, NUMBER, NUMBER]).map(Number);
+const [packets = 1_000_000, requests = 100_000, seed = Date.now() % 2 ** 31] = words;
 let failed = 0;
 
 console.log(`seed ${seed}`);

@@ -1,11 +1,14 @@
-/**
- * `deno task soak [SECONDS [RATE [packed|isolated]]]`: the long run, 30 minutes unless told. RATE is what TCP may send in
- * each direction, as iperf3 takes it; "0", the default, for as much as passes. The short run is soak_test.ts.
- */
+/** `deno task soak`: the long run; the short one is soak_test.ts. */
 import type { Placement } from "../doubles/daemon.ts";
+import { NUMBER, PLACEMENT, wordsOfRun } from "../doubles/long_run.ts";
 import { soak } from "./soak.ts";
 
-const [seconds = "1800", rate = "0", placement = "packed"] = Deno.args;
+const USAGE = `Usage: deno task soak [SECONDS [RATE [packed|isolated]]]
+SECONDS (default 1800); RATE that TCP may send in each direction, as iperf3 takes it (default 0, no limit)`;
+const RATE = /^\d+(\.\d+)?[KMGkmg]?$/;
+
+const words = wordsOfRun(USAGE, [NUMBER, RATE, PLACEMENT]);
+const [seconds = "1800", rate = "0", placement = "packed"] = words;
 const started = performance.now();
 const log = (line: string) => console.log(`${((performance.now() - started) / 1000).toFixed(0)} s  ${line}`);
 const report = await soak({
