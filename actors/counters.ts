@@ -37,6 +37,8 @@ const CELLS_OF: readonly (readonly [number, number])[] = DROP_ROWS.map((row) => 
   switch (row.netdev) {
     case "rx":
       return [RX_ERRORS, RX_DROPPED];
+    case "received":
+      return [RX_PACKETS, -1];
     case "tx":
       return [TX_ERRORS, -1];
     case "carrier":
@@ -66,7 +68,9 @@ export function countReceived(cells: Cells, batch: Batch, i: number): void {
 
 /** Counts packet i by its reason. */
 export function countRefused(cells: Cells, batch: Batch, i: number): void {
-  countReason(cells, batch.i32[REASON + i], 1);
+  const reason = batch.i32[REASON + i];
+  countReason(cells, reason, 1);
+  if (FIRST[reason] === RX_PACKETS) cells[RX_BYTES] += batch.i32[INNER_LENGTH + i];
 }
 
 /** Counts packets that were refused: the cause, and what the device counts for it. */

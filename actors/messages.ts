@@ -163,7 +163,7 @@ export interface PoisonLetter extends PacketDigest {
 }
 
 /** A tunnel as the packet path knows it. */
-export function parmOf({ actor, ifindex, parms, up, order }: ControlTunnel): IpTunnelParm {
+export function parmOf({ actor, ifindex, home, underlay, parms, up, order }: ControlTunnel): IpTunnelParm {
   const { local, remote, iKey, oKey, link } = parms;
-  return { actor, ifindex, local, remote, iKey, oKey, link, up, order };
+  return { actor, ifindex, away: home !== underlay, local, remote, iKey, oKey, link, up, order };
 }

@@ -8,6 +8,7 @@ import {
   CURSOR,
   ENCAP,
   IKEY,
+  IN_IFINDEX,
   INGRESS,
   KIND,
   LENGTH,
@@ -213,6 +214,7 @@ export class NetnsActor implements Behaviour<Batch> {
         if (tunnel !== null) {
           i32[PACKET_TUNNEL + i] = tunnel.actor;
           i32[IKEY + i] = tunnel.iKey;
+          i32[IN_IFINDEX + i] = tunnel.away ? 0 : tunnel.ifindex;
           continue;
         }
         i32[REASON + i] = DropReason.InNoTunnel;

@@ -37,11 +37,13 @@ export class SaTableActor implements Behaviour<Batch> {
   constructor(context: Context<Batch>, init: SaTableInit, quarantine: QuarantineInit) {
     this.#context = context;
     this.#netns = init.netns;
-    this.#pmtu = new PmtuCache(new RtnetlinkRoutes(init.routeFd), init.pmtu);
+    const routes = new RtnetlinkRoutes(init.routeFd);
+    this.#pmtu = new PmtuCache(routes, init.pmtu);
     this.#table = new XfrmTable({
       backend: selectBackend(init.crypto),
       compressor: new ZlibCompressor(),
       routes: this.#pmtu,
+      stackRoutes: routes,
       mib: init.mib,
       ipDefaultTtl: init.ipDefaultTtl,
     });
@@ -115,7 +117,7 @@ export class SaTableActor implements Behaviour<Batch> {
         table.delPolicy(change.index, change.dir, change.type);
         break;
       case "spd":
-        table.setDefault(change.blocksIn);
+        table.setDefault(change.blocksIn, change.blocksFwd);
         break;
     }
   }

@@ -95,7 +95,10 @@ export const ENCAP = PATH_MTU;
 /** SA the packet was handled by (its number in the SA table), 0 none. */
 export const SA = field(15);
 
-const FIELDS = 16;
+/** Incoming: ifindex of the tunnel's device, 0 where it lives in another namespace than its SAs. */
+export const IN_IFINDEX = field(16);
+
+const FIELDS = 17;
 /** Byte offset of slot 0. */
 export const DATA = 8192;
 /** Bytes of a slab. */

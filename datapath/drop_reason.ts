@@ -3,7 +3,8 @@
  * client, the metrics and their tests alike.
  *
  * `mib` is the counter of /proc/net/xfrm_stat, or null. `netdev` is what the tunnel's device counts, or "" when the
- * kernel counts nothing there: "rx" rx_errors and rx_dropped (vti_rcv_cb with err), "tx" tx_errors alone,
+ * kernel counts nothing there: "rx" rx_errors and rx_dropped (vti_rcv_cb with err), "received" the same as a packet
+ * that came through, "tx" tx_errors alone,
  * "carrier" tx_errors and tx_carrier_errors, "collision" tx_errors and collisions, "aborted" tx_errors and
  * tx_aborted_errors. `answer` is the ICMP error the inner sender gets: "unreachable" host unreachable,
  * "toobig" fragmentation needed or packet too big, "" none.
@@ -42,7 +43,7 @@ export const XFRM_MIB = [
 ] as const; // deno-fmt-ignore
 export type XfrmMib = (typeof XFRM_MIB)[number];
 
-export type NetdevCount = "" | "rx" | "tx" | "carrier" | "collision" | "aborted";
+export type NetdevCount = "" | "rx" | "received" | "tx" | "carrier" | "collision" | "aborted";
 export type IcmpAnswer = "" | "unreachable" | "toobig";
 export interface DropRow {
   readonly name: string;
@@ -116,6 +117,15 @@ const rows = {
   Lost: [null, "", "", "in flight in a worker that failed"],
   InPoison: ["XfrmInError", "rx", "", "its processing failed, or it equals one that made a worker hang"],
   OutPoison: ["XfrmOutError", "tx", "", "its processing failed, or it equals one that made a worker hang"],
+  // What Linux' stack drops that came out of the device: by a policy that wants SAs, which it has no more.
+  StackNoPols: ["XfrmInNoPols", "received", "", "no policy allows what comes out of the device"],
+  StackTmplMismatch: [
+    "XfrmInTmplMismatch",
+    "received",
+    "",
+    "a policy asks for SAs of what comes out of the device",
+  ],
+  StackPolBlock: ["XfrmInPolBlock", "received", "", "a policy blocks what comes out of the device"],
 } as const satisfies Record<string, readonly [XfrmMib | null, NetdevCount, IcmpAnswer, string]>; // deno-fmt-ignore
 
 export type DropName = keyof typeof rows;

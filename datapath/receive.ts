@@ -8,6 +8,7 @@
  *     5  SA table  ICV, decrypt, replay advance                          xfrm_input.ts typeInput, esp_input.ts, ah_input.ts
  *     6  SA table  remove the tunnel: next header, DSCP and ECN          xfrm_input.ts removeTunnelEncap
  *     7  SA table  inbound policy for the inner packet                   vti_rcv_cb.ts
+ *        SA table  what the stack's own policies say of it               xfrm_stack_check.ts
  *     8  tunnel    count, scrub, coalesce, write to the device
  *
  * Packets of a run (input_run.ts) share the answers of 2 and 3. The order is fixed: nothing of the text is looked at
@@ -31,6 +32,7 @@ import * as esp from "./wire/esp.ts";
 import { vtiRcvCb } from "./vti/vti_rcv_cb.ts";
 import { checkState, findState, removeTunnelEncap, typeInput } from "./xfrm/xfrm_input.ts";
 import { xfrmPolicyCheck } from "./xfrm/xfrm_policy_check.ts";
+import { xfrmStackCheck } from "./xfrm/xfrm_stack_check.ts";
 import { IPPROTO_UDP } from "./xfrm/xfrm_record.ts";
 import { LOOPBACK_IFINDEX, type XfrmTable } from "./xfrm/xfrm_table.ts";
 
@@ -68,7 +70,8 @@ function receiveOne(table: XfrmTable, batch: Batch, i: number): number {
   if (nextHeader < 0) return table.reason;
   const family = removeTunnelEncap(batch, i, state, nextHeader);
   if (family === 0) return DropReason.InStateModeError;
-  return vtiRcvCb(table, batch, i, state, family);
+  const refused = vtiRcvCb(table, batch, i, state, family);
+  return refused !== 0 || !table.isStackAsked(state) ? refused : xfrmStackCheck(table, batch, i, state);
 }
 
 /** The outer packet has its own mark, which is none: an unmarked policy with a template catches ESP itself. */

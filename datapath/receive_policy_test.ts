@@ -47,11 +47,11 @@ Deno.test("receive() checks the inbound policy of the tunnel's mark, after the S
 
 Deno.test("receive() drops by default what meets no policy, the ESP packet itself first", () => {
   const t = gateway({}, []);
-  t.table.setDefault(true);
+  t.table.setDefault(true, false);
   assert.deepEqual(fate(t, new Sender().send()), ["InOuterNoPols", { XfrmInNoPols: 1 }]);
   // No SA has seen it.
   assert.equal(t.f64[CELL_PACKETS], 0);
-  t.table.setDefault(false);
+  t.table.setDefault(false, false);
   assert.deepEqual(fate(t, new Sender().send()), ["InNoPols", { XfrmInNoPols: 2 }]);
 });
 

@@ -1,5 +1,5 @@
 /** rtnetlink: devices, addresses and routes of the namespace the socket was opened in. Cold path, synchronous. */
-import type { RouteLookup, RouteResult } from "../datapath/xfrm/route_lookup.ts";
+import type { RouteLookup, RouteResult, StackRoutes } from "../datapath/xfrm/route_lookup.ts";
 import { ENETUNREACH, ENODEV } from "./errno.ts";
 import { close } from "./io.ts";
 import {
@@ -33,7 +33,9 @@ import {
   parseRoute,
   type Route,
   routeGetRequest,
+  routeInputRequest,
   type RouteQuestion,
+  routeType,
 } from "./rtnetlink_route.ts";
 import { type LinkSettings, setLinkRequest } from "./rtnetlink_set.ts";
 
@@ -222,10 +224,18 @@ export class Rtnetlink {
     const mtu = found.mtu !== 0 ? found.mtu : this.link(found.oif)?.mtu ?? 0;
     return { ...found, errno: 0, mtu: Math.min(mtu, IP_MAX_MTU) };
   }
+
+  /** RTN_* of where a packet goes that came in by `ifindex`, 0 where the stack drops it; as StackRoutes.input(). */
+  routeInput(family: number, src: Int32Array, dst: Int32Array, ifindex: number, mark: number): number {
+    let type = 0;
+    const request = routeInputRequest(family, src, dst, ifindex, mark);
+    const refused = this.#socket.ask(request, 0, (message) => type = routeType(message));
+    return refused === null ? type : 0;
+  }
 }
 
 /** The SA table's way to ask for routes: one record, filled anew by each lookup. */
-export class RtnetlinkRoutes implements RouteLookup {
+export class RtnetlinkRoutes implements RouteLookup, StackRoutes {
   readonly #rtnl: Rtnetlink;
   readonly #result: RouteResult = { errno: 0, oif: 0, mtu: 0, src: 0, gateway: 0, hopLimit: 0 };
 
@@ -240,6 +250,10 @@ export class RtnetlinkRoutes implements RouteLookup {
     const { errno, oif, mtuLocked, prefsrc, gateway, hopLimit } = route;
     const mtu = route.learned ? this.#ownMtu(question, oif) : route.mtu;
     return Object.assign(this.#result, { errno, oif, mtu, mtuLocked, src: prefsrc, gateway, hopLimit });
+  }
+
+  input(family: number, src: Int32Array, dst: Int32Array, ifindex: number, mark: number): number {
+    return this.#rtnl.routeInput(family, src, dst, ifindex, mark);
   }
 
   /**

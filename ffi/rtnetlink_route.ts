@@ -27,6 +27,7 @@ const RT_SCOPE_NOWHERE = 255;
 const RTN_UNICAST = 1;
 const RTA_DST = 1;
 const RTA_SRC = 2;
+const RTA_IIF = 3;
 const RTA_OIF = 4;
 const RTA_GATEWAY = 5;
 const RTA_PREFSRC = 7;
@@ -102,6 +103,34 @@ export function routeGetRequest(
   if (mark !== 0) request.attrU32(RTA_MARK, mark >>> 0);
   if (oif !== 0) request.attrU32(RTA_OIF, oif);
   return request;
+}
+
+/** Asks where a packet goes that came in by interface `iif`; addresses as in StackRoutes. */
+export function routeInputRequest(
+  family: number,
+  src: Int32Array,
+  dst: Int32Array,
+  iif: number,
+  mark: number,
+): NetlinkRequest {
+  const bits = family === AF_INET ? 32 : 128;
+  const request = new NetlinkRequest(RTM_GETROUTE, 0)
+    .u8(family).u8(bits).u8(bits).u8(0).u8(0).u8(0).u8(0).u8(0).u32(0)
+    .attr(RTA_DST, addressBytes(dst, bits)).attr(RTA_SRC, addressBytes(src, bits)).attrU32(RTA_IIF, iif);
+  if (mark !== 0) request.attrU32(RTA_MARK, mark >>> 0);
+  return request;
+}
+
+/** RTN_* of an answer to that, 0 for a message of another type. */
+export function routeType({ type, view, start, end }: NetlinkMessage): number {
+  return type !== RTM_NEWROUTE || end - start < RTMSG_BYTES ? 0 : view.getUint8(start + RTMSG_TYPE);
+}
+
+function addressBytes(words: Int32Array, bits: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(bits / 8);
+  const view = new DataView(bytes.buffer);
+  for (let at = 0; at < bytes.length; at += 4) view.setInt32(at, words[at / 4]);
+  return bytes;
 }
 
 export function newRouteRequest({ dst, prefix, gateway, oif, mtu }: NewRoute): NetlinkRequest {

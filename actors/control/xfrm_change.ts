@@ -36,4 +36,4 @@ export type XfrmChange =
   | { readonly op: "policy-upd"; readonly record: Sent<XfrmPolicyRecord> }
   | { readonly op: "policy-del"; readonly index: number; readonly dir: number; readonly type: number }
   /** What becomes of packets that arrive and meet no policy. */
-  | { readonly op: "spd"; readonly blocksIn: boolean };
+  | { readonly op: "spd"; readonly blocksIn: boolean; readonly blocksFwd: boolean };

@@ -64,14 +64,12 @@ export class XfrmSpd {
 
   /** What a new SA-table actor must be told. */
   snapshot(): XfrmChange[] {
-    return this.#blocksIn ? [this.#change()] : [];
+    const change = this.#change();
+    return change.blocksIn || change.blocksFwd ? [change] : [];
   }
 
-  #change(): XfrmChange {
-    return { op: "spd", blocksIn: this.#blocksIn };
-  }
-
-  get #blocksIn(): boolean {
-    return this.#info.default.in === "block";
+  #change() {
+    const { in: inbound, fwd } = this.#info.default;
+    return { op: "spd", blocksIn: inbound === "block", blocksFwd: fwd === "block" } as const;
   }
 }

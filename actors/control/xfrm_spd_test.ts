@@ -12,7 +12,11 @@ Deno.test("XfrmSpd changes what is named, tells the SA table and survives a rest
     ...changed,
     hthresh4: { lbits: 24, rbits: 0 },
   });
-  assert.deepEqual(sent, [{ op: "spd", blocksIn: true }, { op: "spd", blocksIn: true }]);
+  assert.deepEqual(sent, [{ op: "spd", blocksIn: true, blocksFwd: false }, {
+    op: "spd",
+    blocksIn: true,
+    blocksFwd: false,
+  }]);
   assert.deepEqual(events, [{ kind: "setdefault", body: changed.default }]);
 
   const next = setUpXfrm();
@@ -21,7 +25,7 @@ Deno.test("XfrmSpd changes what is named, tells the SA table and survives a rest
   const thing = { slot: kept!.slot, body: JSON.parse(JSON.stringify(kept!.body)), secret: new Uint8Array() };
   value(next.user.restore({ kind: "spd", ...thing }));
   assert.deepEqual(value(next.user.getSpd()), value(user.getSpd()));
-  assert.deepEqual(next.user.snapshot(), [{ op: "spd", blocksIn: true }]);
+  assert.deepEqual(next.user.snapshot(), [{ op: "spd", blocksIn: true, blocksFwd: false }]);
 });
 
 Deno.test("XfrmSpd refuses a threshold longer than an address, and changes nothing", () => {

@@ -6,6 +6,8 @@ export interface IpTunnelParm {
   /** Actor that owns the device. */
   readonly actor: number;
   readonly ifindex: number;
+  /** The device lives in another namespace than its underlay. */
+  readonly away?: boolean;
   readonly local: number;
   readonly remote: number;
   readonly iKey: number;

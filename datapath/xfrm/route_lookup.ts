@@ -40,6 +40,16 @@ export interface RouteLookup {
   lookup(dst: number, src: number, tos: number, mark: number): RouteResult;
 }
 
+/** Types of a route that a packet comes in by (linux/rtnetlink.h RTN_*), 0 for none. */
+export const RTN_UNICAST = 1;
+export const RTN_LOCAL = 2;
+export const RTN_BROADCAST = 3;
+
+export interface StackRoutes {
+  /** RTN_*, 0 where the stack drops it; addresses are four words in host order, an IPv4 one in the first. */
+  input(family: number, src: Int32Array, dst: Int32Array, ifindex: number, mark: number): number;
+}
+
 /** Answers kept at the most; more peers than this start over. */
 const KEPT_ROUTES = 65536;
 

@@ -30,7 +30,7 @@ import type { CryptoBackend } from "../esp/aead.ts";
 import * as ipv4 from "../wire/ipv4.ts";
 import * as ipv6 from "../wire/ipv6.ts";
 import { fakeBackend, FakeCompressor } from "./transform_fixture.ts";
-import type { RouteLookup, RouteResult } from "./route_lookup.ts";
+import { type RouteLookup, type RouteResult, RTN_LOCAL, type StackRoutes } from "./route_lookup.ts";
 import { makeXfrmCells } from "./xfrm_cells.ts";
 import { ENCAP_ESPINUDP } from "./xfrm_mtu.ts";
 import {
@@ -60,12 +60,17 @@ export const SPI_IN = 0x1001;
 export const FROM_R = { saddr: [R, 0, 0, 0], daddr: [L, 0, 0, 0] } as const;
 
 /** A route that is the same for everybody; counts how often it was asked. */
-export class FakeRoutes implements RouteLookup {
+export class FakeRoutes implements RouteLookup, StackRoutes {
+  /** Where the stack takes what comes in. */
+  way: number = RTN_LOCAL;
   readonly result: RouteResult = { errno: 0, oif: 2, mtu: 1500, src: L | 0, gateway: 0, hopLimit: 0 };
   asked: number[][] = [];
   lookup(dst: number, src: number, tos: number, mark: number): RouteResult {
     this.asked.push([dst >>> 0, src >>> 0, tos, mark >>> 0]);
     return this.result;
+  }
+  input(): number {
+    return this.way;
   }
 }
 
@@ -79,7 +84,14 @@ export function makeTable(backend: CryptoBackend = fakeBackend()): TestTable {
   const cells = new Float64Array(new SharedArrayBuffer(XFRM_MIB.length * 8));
   const routes = new FakeRoutes();
   const compressor = new FakeCompressor();
-  const table = new XfrmTable({ backend, compressor, routes, mib: cells, ipDefaultTtl: 64 });
+  const table = new XfrmTable({
+    backend,
+    compressor,
+    routes,
+    stackRoutes: routes,
+    mib: cells,
+    ipDefaultTtl: 64,
+  });
   table.now = 1_700_000_000;
   const mib = () =>
     Object.fromEntries(XFRM_MIB.map((name, i) => [name, cells[i]]).filter(([, n]) => n !== 0));

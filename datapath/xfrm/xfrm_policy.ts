@@ -12,6 +12,7 @@ import { AF_INET, AF_INET6, type TemplateRecord, type XfrmPolicyRecord } from ".
 
 export const DIR_IN = 0;
 export const DIR_OUT = 1;
+export const DIR_FWD = 2;
 export const TYPE_MAIN = 0;
 export const TYPE_SUB = 1;
 /** Templates that a flow's policies may have together are fewer than this (XFRM_MAX_DEPTH). */
@@ -136,6 +137,8 @@ export class PolicyTable {
   readonly #byIndex: Map<string, XfrmPolicy> = new Map();
   /** Policies of each direction. */
   readonly count: Int32Array = new Int32Array(DIRECTIONS);
+  /** Policies in and fwd that take a packet without a mark. */
+  unmarkedIn = 0;
 
   constructor() {
     for (let i = 0; i < DIRECTIONS * 4; i++) this.#lists.push(new PolicyList());
@@ -148,6 +151,7 @@ export class PolicyTable {
     this.#byIndex.set(indexKey(policy.index, policy.dir, policy.type), policy);
     this.#list(policy.dir, policy.type, policy.family).insert(policy);
     this.count[policy.dir]++;
+    if (judgesUnmarked(policy)) this.unmarkedIn++;
   }
 
   /** False when there is none. */
@@ -158,6 +162,7 @@ export class PolicyTable {
     this.#byIndex.delete(key);
     this.#list(dir, type, policy.family).remove(policy);
     this.count[dir]--;
+    if (judgesUnmarked(policy)) this.unmarkedIn--;
     return true;
   }
 
@@ -175,4 +180,8 @@ export class PolicyTable {
 
 function indexKey(index: number, dir: number, type: number): string {
   return `${dir} ${type} ${index}`;
+}
+
+function judgesUnmarked({ dir, markValue }: XfrmPolicy): boolean {
+  return dir !== DIR_OUT && markValue === 0;
 }

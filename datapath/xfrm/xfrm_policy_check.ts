@@ -26,21 +26,33 @@ export function xfrmPolicyCheck(table: XfrmTable, state: XfrmState | null): numb
   return entry.reason;
 }
 
+/** Checks the table's flow for the stack, in direction `dir`, `cache` being of it. Returns a DropReason. */
+export function plainPolicyCheck(table: XfrmTable, dir: number, blocks: boolean, cache: FlowCache): number {
+  if (table.policies.count[dir] === 0) return blocks ? DropReason.InNoPols : 0;
+  return checked(table, null, cache, dir, blocks).reason;
+}
+
 /** The verdict that `cache` has, or will have. */
-function checked(table: XfrmTable, state: XfrmState | null, cache: FlowCache): FlowEntry {
+function checked(
+  table: XfrmTable,
+  state: XfrmState | null,
+  cache: FlowCache,
+  dir: number = DIR_IN,
+  blocks: boolean = table.blocksIn,
+): FlowEntry {
   let entry = cache.find(table.flow, table.generation);
   if (entry === null || entry.state !== state) {
     entry = cache.fill(table.flow, table.generation);
     entry.state = state;
-    findPolicies(table, entry, DIR_IN);
-    entry.reason = judge(table, entry, state);
+    findPolicies(table, entry, dir);
+    entry.reason = judge(table, entry, state, blocks);
   }
   if (entry.policy !== null) entry.policy.useTime[0] = table.now;
   if (entry.mainPolicy !== null) entry.mainPolicy.useTime[0] = table.now;
   return entry;
 }
 
-function judge(table: XfrmTable, entry: FlowEntry, state: XfrmState | null): number {
+function judge(table: XfrmTable, entry: FlowEntry, state: XfrmState | null, blocks: boolean): number {
   if (state !== null && !state.selector.matches(table.flow)) {
     // xfrm_policy_check() fails before it looks for a policy.
     entry.policy = entry.mainPolicy = null;
@@ -48,7 +60,7 @@ function judge(table: XfrmTable, entry: FlowEntry, state: XfrmState | null): num
   }
   const first = entry.policy;
   const second = entry.mainPolicy;
-  if (first === null) return table.blocksIn || isNontransport(state) ? DropReason.InNoPols : 0;
+  if (first === null) return blocks || isNontransport(state) ? DropReason.InNoPols : 0;
   if (first.block || second?.block) return DropReason.InPolBlock;
   if (first.templates.length + (second?.templates.length ?? 0) >= MAX_DEPTH) return DropReason.InBufferError;
 

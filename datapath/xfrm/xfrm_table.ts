@@ -10,7 +10,7 @@ import { transmit } from "../transmit.ts";
 import { Flow } from "./flow.ts";
 import { FlowCache, LastEntry } from "./flow_cache.ts";
 import { InputRun } from "./input_run.ts";
-import { RouteCache, type RouteLookup } from "./route_lookup.ts";
+import { RouteCache, type RouteLookup, type StackRoutes } from "./route_lookup.ts";
 import { PolicyTable } from "./xfrm_policy.ts";
 import { CELL_OSEQ } from "./xfrm_cells.ts";
 import { Acquires } from "./xfrm_acquire.ts";
@@ -32,6 +32,7 @@ export interface XfrmTableOptions {
   readonly backend: CryptoBackend;
   readonly compressor: Compressor;
   readonly routes: RouteLookup;
+  readonly stackRoutes: StackRoutes;
   /** One cell for each XFRM_MIB, in shared memory. */
   readonly mib: Float64Array;
   /** sysctl net.ipv4.ip_default_ttl. */
@@ -43,6 +44,7 @@ export class XfrmTable implements OuterSource {
   readonly policies: PolicyTable = new PolicyTable();
   readonly routeCache: RouteCache;
   readonly compressor: Compressor;
+  readonly stackRoutes: StackRoutes;
   /** TTL of outer headers whose route has none. */
   defaultTtl: number;
   /** SAs that outgoing flows miss. */
@@ -51,11 +53,16 @@ export class XfrmTable implements OuterSource {
   readonly bundles: FlowCache = new FlowCache();
   readonly outerChecks: FlowCache = new FlowCache();
   readonly innerChecks: FlowCache = new FlowCache();
+  /** Verdicts of the stack's policies, and where it takes a flow. */
+  readonly hostChecks: FlowCache = new FlowCache();
+  readonly forwardChecks: FlowCache = new FlowCache();
+  readonly inputRoutes: FlowCache = new FlowCache();
   readonly lastBundle: LastEntry = new LastEntry();
   readonly lastInnerCheck: LastEntry = new LastEntry();
   readonly run: InputRun = new InputRun();
   /** What arrives and meets no policy is dropped (policy_default of struct netns_xfrm). */
   blocksIn = false;
+  blocksFwd = false;
   /** Interfaces with net.ipv4.conf.*.disable_policy, or disable_xfrm; null: none. */
   #noPolicy: ReadonlySet<number> | null = null;
   #noXfrm: ReadonlySet<number> | null = null;
@@ -84,6 +91,7 @@ export class XfrmTable implements OuterSource {
     this.#mib = options.mib;
     this.routeCache = new RouteCache(options.routes);
     this.compressor = options.compressor;
+    this.stackRoutes = options.stackRoutes;
     this.defaultTtl = options.ipDefaultTtl;
   }
 
@@ -127,8 +135,9 @@ export class XfrmTable implements OuterSource {
     return true;
   }
 
-  setDefault(blocksIn: boolean): void {
+  setDefault(blocksIn: boolean, blocksFwd: boolean): void {
     this.blocksIn = blocksIn;
+    this.blocksFwd = blocksFwd;
     this.generation++;
   }
 
@@ -137,6 +146,11 @@ export class XfrmTable implements OuterSource {
     this.#noPolicy = noPolicy.length === 0 ? null : new Set(noPolicy);
     this.#noXfrm = noXfrm.length === 0 ? null : new Set(noXfrm);
     this.generation++;
+  }
+
+  /** The stack has a policy for what such an SA carried, or drops what none allows. */
+  isStackAsked(state: XfrmState): boolean {
+    return this.policies.unmarkedIn > 0 || this.blocksIn || this.blocksFwd || state.outputMark !== null;
   }
 
   /** IPv4 that came in by the interface meets no policy (IPSKB_NOPOLICY). */

@@ -52,7 +52,7 @@ const fragments = (payload: Uint8Array, size: number, overlap = 0) => {
   return made;
 };
 
-const inbound = (name: string, setup: Setup, ...steps: Uint8Array[]): FailureCase => ({
+const inbound = (name: string, setup: Setup, ...steps: FailureCase["steps"]): FailureCase => ({
   name: `in: ${name}`,
   words: tunnel(setup),
   steps,
@@ -232,6 +232,43 @@ const BEET_CASES: readonly FailureCase[] = [
   inbound("BEET state for both families", beetSetup("flag af-unspec"), beet(echo(1, 3), PROTO.icmp)),
 ];
 
+/** Of what has come out of the device, which has no SA behind it any more. */
+const FORWARDING = [
+  "system route replace 10.77.0.0/24 via 192.0.2.99",
+  "system neigh replace 192.0.2.99 dev eth0 lladdr 02:00:00:00:00:63",
+];
+const forwarded = () =>
+  outer(sealed(ipv4({ src: INNER_REMOTE, dst: "10.77.0.9", proto: PROTO.icmp }, echo(1, 40))));
+const IN_TEMPLATE = `tmpl src ${REMOTE} dst ${LOCAL} proto esp mode tunnel`;
+const STACK_CASES: readonly FailureCase[] = ([
+  ["none", "", ""],
+  ["fwd block", "dir fwd action block", ""],
+  ["fwd with a template", `dir fwd ${IN_TEMPLATE}`, ""],
+  ["fwd of the mark", "dir fwd mark 7 action block", ""],
+  ["fwd of the output mark", "dir fwd mark 9 action block", "output-mark 9"],
+  ["in block", `dir in src ${INNER_REMOTE} priority 9 action block`, ""],
+  ["in with a template", `dir in src ${INNER_REMOTE} priority 9 ${IN_TEMPLATE}`, ""],
+  ["in of the output mark", "dir in mark 9 action block", "output-mark 9"],
+] as const).flatMap(([name, policy, words]) => {
+  const setup = { in: words, then: [...FORWARDING, ...policy === "" ? [] : [`xfrm policy add ${policy}`]] };
+  return [
+    inbound(`policies of the stack, ${name}, for this host`, setup, good()),
+    inbound(
+      `policies of the stack, ${name}, for another`,
+      setup,
+      "sysctl -qw net.ipv4.ip_forward=1",
+      forwarded(),
+    ),
+  ];
+});
+
+/** The policy that let the packet in wants its SA again. */
+const MARKED_AS_TUNNEL = inbound(
+  "policies of the stack, the output mark is the key",
+  { in: "output-mark 7" },
+  good(),
+);
+
 const goodAh = (seq = 1) => ah(SPI_IN, seq, { src: REMOTE, dst: LOCAL }, inner(seq));
 
 const OTHER_CASES: readonly FailureCase[] = [
@@ -263,4 +300,10 @@ const OTHER_CASES: readonly FailureCase[] = [
   inbound("bare IPIP, shorter than an IP header", {}, outer(inner().slice(0, 19), { proto: PROTO.ipip })),
 ];
 
-export const INBOUND_CASES: readonly FailureCase[] = [...ESP_CASES, ...BEET_CASES, ...OTHER_CASES];
+export const INBOUND_CASES: readonly FailureCase[] = [
+  ...ESP_CASES,
+  ...BEET_CASES,
+  ...STACK_CASES,
+  MARKED_AS_TUNNEL,
+  ...OTHER_CASES,
+];
