@@ -123,6 +123,7 @@ const covers = (list: readonly string[], path: string): boolean =>
 function isAllowed({ from, to, inside, typeOnly }: Dependency): boolean {
   const rule = RULES.find(({ folder }) => from.startsWith(folder));
   if (rule === undefined) return true;
+  if (to.endsWith("_fixture.ts")) return false;
   if (!inside) return rule.external.some((prefix) => to.startsWith(prefix));
   return covers(rule.values, to) || (typeOnly && covers(rule.types, to));
 }
@@ -144,6 +145,7 @@ Deno.test("isAllowed() tells values from types", () => {
   assert.equal(isAllowed({ ...ffiToAead, typeOnly: true }), true);
   assert.equal(isAllowed({ ...ffiToAead, typeOnly: false }), false);
   assert.equal(isAllowed({ from: "datapath/x.ts", to: "ffi/libc.ts", inside: true, typeOnly: true }), false);
+  assert.equal(isAllowed({ from: "ffi/x.ts", to: "ffi/y_fixture.ts", inside: true, typeOnly: true }), false);
   assert.equal(isAllowed({ from: "datapath/x.ts", to: "node:util", inside: false, typeOnly: false }), false);
 });
 
