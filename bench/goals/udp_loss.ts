@@ -12,7 +12,11 @@ export const udpLoss: Measurement = {
   figures: { "loss": "%" },
   contenders: GATEWAYS,
   async measure({ bench, path, seconds, earlier }) {
-    const rate = Math.floor(earlier["udp64"]! * SHARE);
+    const most = earlier["udp64"];
+    if (most === undefined) {
+      throw new Error("Measure loss: nothing is known of udp64; --only udp64,loss has both");
+    }
+    const rate = Math.floor(most * SHARE);
     const { sent, received } = await sendDatagrams(bench, path, [SMALL], seconds, rate);
     return { "loss": 100 * (1 - received.received / sent.sent) };
   },
