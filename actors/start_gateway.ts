@@ -1,6 +1,7 @@
 /** The gateway of a real host: namespaces, their links, SAs and policies, and the workers that carry their packets. */
 import { XFRM_MIB, type XfrmMib } from "../datapath/drop_reason.ts";
 import { close } from "../ffi/io.ts";
+import { runWhenIdle } from "../ffi/thread_policy.ts";
 import { readThreadTime } from "../ffi/thread_time.ts";
 import { type CryptoChoice, selectBackend, type SelectedBackend } from "../ffi/crypto_backend.ts";
 import { createEventfd, ring } from "../ffi/eventfd.ts";
@@ -100,6 +101,7 @@ export class UserSpaceGateway implements Gateway {
       ring,
       closeBell: close,
       timeOf: readThreadTime,
+      runWhenIdle,
       initOf: (actor) => ({ init: this.#initOf(actor) }),
       receive: (message, from) => this.#spaces.ownerOf(from)?.hear(message as GatewayLetter, from),
       changed: (change) => this.#workerChanged(change),

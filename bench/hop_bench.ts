@@ -11,6 +11,7 @@ import { Supervisor } from "../actors/runtime/supervisor.ts";
 import { SLAB_BYTES } from "../datapath/batch.ts";
 import { createEventfd, ring } from "../ffi/eventfd.ts";
 import { close } from "../ffi/io.ts";
+import { runWhenIdle } from "../ffi/thread_policy.ts";
 import { readThreadTime } from "../ffi/thread_time.ts";
 import type { Run } from "./hop_worker.ts";
 
@@ -34,6 +35,7 @@ async function measureRing(placement: Placement, actors: number): Promise<void> 
     ring,
     closeBell: close,
     timeOf: readThreadTime,
+    runWhenIdle,
     initOf: (actor) => ({ init: { next: actor % actors + 1 } }),
     receive: () => {},
     changed: () => {},

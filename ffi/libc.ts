@@ -63,6 +63,7 @@ const symbols = {
   prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" },
   // sighandler_t as a number: SIG_DFL is 0, SIG_IGN 1.
   signal: { parameters: ["i32", "usize"], result: "pointer" },
+  sched_setscheduler: { parameters: ["i32", "i32", "buffer"], result: "i32" },
   setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   capset: { parameters: ["buffer", "buffer"], result: "i32" },
   execv: { parameters: ["buffer", "buffer"], result: "i32" },

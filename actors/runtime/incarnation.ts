@@ -196,6 +196,11 @@ export class Incarnation {
     }
   }
 
+  /** Number of its thread, 0 before it runs. */
+  get thread(): number {
+    return Atomics.load(this.block.cells, Cell.thread);
+  }
+
   /** Adds to the age, and returns it, milliseconds. */
   aged(elapsedMs: number): number {
     return this.#ageMs += elapsedMs;

@@ -49,6 +49,8 @@ export interface SupervisorOptions {
   readonly closeBell: (bell: number) => void;
   /** What a worker's thread, by its number, has had of the processors. */
   readonly timeOf: TimeOf;
+  /** Lets a thread run only when nothing else wants a processor. */
+  readonly runWhenIdle: (thread: number) => void;
   /** Current init record of an actor: when it is first made and each time it is made again. */
   readonly initOf: (actor: ActorId) => { readonly init: unknown; readonly transfer?: Transferable[] };
   /** A letter to MAIN. */
@@ -264,7 +266,8 @@ export class Supervisor {
 
   /**
    * Replaces a worker.
-   *   1. abandon it: from now on it can neither send nor call
+   *   1. abandon it: from now on it can neither send nor call; a thread that hangs can't be ended, and leaves the
+   *      processors to its successor
    *   2. tell its peers: they drop what is for it, and what is in slabs of its pools; their pools write off what it held
    *   3. start another with the same actors, unless it failed too often
    */
@@ -274,6 +277,7 @@ export class Supervisor {
     if (!worker.live) return;
     worker.move("failing", `${reason}: ${cause.message}`);
     worker.abandon(`${reason}, ${cause.message}`);
+    if (reason === "hung") this.#options.runWhenIdle(worker.thread);
     worker.stats().forEach((value, i) => slot.past[i] += value);
     this.#directory.setEpoch(slot.index, 0);
     slot.orderly &&= reason === "threw" || reason === "unloadable";

@@ -123,6 +123,7 @@ class World {
       ring: () => {},
       closeBell: () => {},
       timeOf: () => null,
+      runWhenIdle: () => {},
       initOf: () => ({ init: null }),
       receive: () => assert.fail("nobody sends letters"),
       changed: () => {},

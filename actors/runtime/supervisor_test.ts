@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createEventfd, ring } from "../../ffi/eventfd.ts";
 import { close } from "../../ffi/io.ts";
+import { runWhenIdle } from "../../ffi/thread_policy.ts";
 import { readThreadTime } from "../../ffi/thread_time.ts";
 import { Supervisor, type WorkerChange, type WorkerFailure } from "./supervisor.ts";
 import { SLAB_BYTES } from "../../datapath/batch.ts";
@@ -31,6 +32,7 @@ class TestSystem {
       ring,
       closeBell: close,
       timeOf: readThreadTime,
+      runWhenIdle,
       initOf: (actor) => ({ init: this.inits.get(actor) ?? { slabs: 4 } }),
       receive: (message) => this.#note(this.letters, message),
       changed: (change) => this.#note(this.changes, change),
@@ -317,12 +319,13 @@ Deno.test("Supervisor leaves nothing that keeps the process alive", async () => 
   const main = `
     import { createEventfd, ring } from "./ffi/eventfd.ts";
     import { close } from "./ffi/io.ts";
+    import { runWhenIdle } from "./ffi/thread_policy.ts";
     import { readThreadTime } from "./ffi/thread_time.ts";
     import { Supervisor } from "./actors/runtime/supervisor.ts";
     const supervisor = new Supervisor({
       module: new URL("./tests/doubles/runtime_worker.ts", import.meta.url),
       placement: { mode: "isolated", workers: 3 },
-      makeBell: createEventfd, ring, closeBell: close, timeOf: readThreadTime,
+      makeBell: createEventfd, ring, closeBell: close, timeOf: readThreadTime, runWhenIdle,
       initOf: () => ({ init: { slabs: 1 } }),
       receive() {}, changed() {}, failed() {}, escalate() {},
     });
@@ -346,6 +349,7 @@ Deno.test("Supervisor reports a module that cannot be loaded, and gives up", asy
     ring,
     closeBell: close,
     timeOf: readThreadTime,
+    runWhenIdle,
     initOf: () => ({ init: null }),
     receive: () => {},
     changed: () => {},

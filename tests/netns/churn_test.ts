@@ -16,7 +16,7 @@ const LINKS_EACH = 10;
 const LANES = 8;
 /** Datagrams a second, in each direction. */
 const RATE = 2000;
-/** What resident memory may gain, MiB: a worker's heap is collected when it has grown, not when a link is gone. */
+/** What resident memory may gain, MiB: most of it with the first links (see SECURITY.md, Long runs). */
 const GROWTH = 320;
 const TUNNEL = { ifname: "vti1", key: 1, inner: "10.9.1" };
 const LINK = { info_kind: "vti", info_data: { local: "192.0.2.1", remote: "192.0.2.99", ikey: 9 } };
