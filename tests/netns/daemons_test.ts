@@ -31,7 +31,7 @@ for (const placement of PLACEMENTS) {
 }
 
 /** Tunnels from the hub to each of the two others. */
-const TUNNELS_PER_SPOKE = 10;
+const TUNNELS_PER_SPOKE = 6;
 
 for (const placement of PLACEMENTS) {
   Deno.test(`${2 * TUNNELS_PER_SPOKE} tunnels in three namespaces of one daemon, ${placement}`, async () => {

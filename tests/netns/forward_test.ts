@@ -14,7 +14,11 @@ import { Topology } from "../doubles/topology.ts";
 import { joinedPair, setUpTunnel } from "../doubles/tunnel.ts";
 import { withoutOffloads } from "../doubles/variant.ts";
 
-const ALGORITHM_NAMES = ["gcm128", "gcm256", "chacha20poly1305", "cbc128-sha256"];
+/** What the placement changes does not depend on the cipher, so one of each kind does for the second. */
+const ALGORITHM_NAMES = {
+  packed: ["gcm128", "gcm256", "chacha20poly1305", "cbc128-sha256"],
+  isolated: ["gcm128", "cbc128-sha256"],
+} as const;
 
 /** ICMP data bytes: the least, around the MTU of every algorithm and of the device, a jumbo, the most IPv4 can carry. */
 const SIZES = [1, 100, ...Array.from({ length: 81 }, (_, i) => 1400 + i), 9000, 65_507];
@@ -29,7 +33,7 @@ interface Case extends DaemonSetup {
 }
 
 for (const placement of ["packed", "isolated"] as const) {
-  for (const name of ALGORITHM_NAMES) {
+  for (const name of ALGORITHM_NAMES[placement]) {
     for (const udp of [false, true]) testForwarding({ placement, name, udp });
   }
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { soak } from "./soak.ts";
 
-const SECONDS = 20;
+const SECONDS = 12;
 
 Deno.test(`${SECONDS} s of traffic with new keys and links: flat, and every packet accounted for`, async () => {
   const report = await soak({

@@ -16,7 +16,7 @@ import { SEALS, sealWithEsn } from "./seals.ts";
 const PACKETS = 30;
 const CYCLE = 2 ** 32;
 /** Packets: none, the legacy bitmap, the larger one and the edges of its words. */
-const WINDOWS = [0, 1, 8, 31, 32, 33, 63, 64, 100, 128, 4096];
+const WINDOWS = [0, 1, 31, 32, 33, 64, 100, 4096];
 /** Linux has the bits of 0 and of what comes behind 2^32 where they belong only if the window is a power of two. */
 const ROUND_WINDOWS = WINDOWS.filter((size) => size > 0 && (size & (size - 1)) === 0);
 
