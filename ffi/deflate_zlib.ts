@@ -26,14 +26,27 @@ export class ZlibCompressor implements Compressor {
     }
   }
 
-  /** NB: the bound must reach zlib, which otherwise inflates all of it first. */
   inflate(batch: Batch, at: number, length: number, most: number): number {
+    const data = batch.u8.subarray(at, at + length);
     try {
-      this.#result = zlib().inflateRawSync(batch.u8.subarray(at, at + length), { maxOutputLength: most });
-      return this.#result.length;
+      return this.#inflate(data, most);
+    } catch (error) {
+      if ((error as { code?: string }).code !== "Z_BUF_ERROR") return -1;
+    }
+    // Linux gives a stream that does not end one zero byte more (crypto/deflate.c), and some end with it.
+    const longer = new Uint8Array(length + 1);
+    longer.set(data);
+    try {
+      return this.#inflate(longer, most);
     } catch {
       return -1;
     }
+  }
+
+  /** NB: the bound must reach zlib, which otherwise inflates all of it first. */
+  #inflate(data: Uint8Array, most: number): number {
+    this.#result = zlib().inflateRawSync(data, { maxOutputLength: most });
+    return this.#result.length;
   }
 
   take(batch: Batch, at: number): void {
