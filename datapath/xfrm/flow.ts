@@ -141,13 +141,16 @@ function decodeSession6(
   let offset = ipv6.HEADER_BYTES;
   let fragment = false;
   for (let n = 0; n <= MAX_EXTENSIONS; n++) {
+    // Two bytes of the last header too, or Linux gives no protocol.
+    if (offset + 2 > length) break;
     const isFragment = next === ipv6.FRAGMENT_HEADER;
     if (!isFragment && next !== ipv6.HOP_BY_HOP && next !== ipv6.ROUTING && next !== ipv6.DESTINATION) {
       meta |= next << 8;
+      // NB: Linux steps over a mobility header like over an extension, and takes what is behind it for its type.
+      if (next === MOBILITY) offset += ipv6.getExtensionBytes(view, at + offset);
       if (!fragment) ports = decodePorts(view, at + offset, length - offset, next);
       break;
     }
-    if (offset + 2 > length) break;
     const header = at + offset;
     next = view.getUint8(header);
     offset += isFragment ? ipv6.FRAGMENT_HEADER_BYTES : ipv6.getExtensionBytes(view, header);
