@@ -153,7 +153,8 @@ function decodeSession6(
     }
     const header = at + offset;
     next = view.getUint8(header);
-    offset += isFragment ? ipv6.FRAGMENT_HEADER_BYTES : ipv6.getExtensionBytes(view, header);
+    // NB: of a fragment's header too, whose second byte is reserved.
+    offset += ipv6.getExtensionBytes(view, header);
     fragment ||= isFragment;
   }
   flow.set6(meta, ports, mark, oif, view, at + ipv6.SRC);

@@ -92,6 +92,8 @@ Deno.test("decodeSession() takes only the protocol behind an IPv6 fragment heade
   const flow = decode(v6(44, 17, 0, 0, 1, 0, 0, 0, 9, 0x12, 0x34, 0x56, 0x78), AF_INET6);
   assert.equal(flow.proto, 17);
   assert.equal(flow.words[PORTS], 0);
+  // Its reserved byte is taken for a length, as Linux does.
+  assert.equal(decode(v6(44, 17, 1, 0, 1, 0, 0, 0, 9, 0x12, 0x34, 0x56, 0x78), AF_INET6).proto, 0);
 });
 
 Deno.test("decodeSession() gives up on a chain that is endless or cut short", () => {
